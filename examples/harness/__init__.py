@@ -1,0 +1,1 @@
+"""What the workloads of the story and the story itself share."""

@@ -1,0 +1,1 @@
+"""The legacy extension of the story, its build and its data."""

@@ -1,0 +1,37 @@
+"""Compiles the letter_template extension for the running interpreter."""
+
+import shlex
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+SOURCE = Path(__file__).resolve().parent / "letter_template.c"
+
+
+class BuildError(Exception):
+    """The C compiler is missing or did not accept the extension."""
+
+
+def build(folder: Path) -> Path:
+    """Compile letter_template.c into `folder` and return the extension file."""
+    target = folder / f"letter_template{sysconfig.get_config_var('EXT_SUFFIX')}"
+    compiler = shlex.split(sysconfig.get_config_var("CC"))
+    include = sysconfig.get_path("include")
+    command = [*compiler, "-shared", "-fPIC", "-O2", "-Wall", f"-I{include}"]
+    try:
+        result = subprocess.run(
+            [*command, str(SOURCE), "-o", str(target)],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    except FileNotFoundError:
+        raise BuildError(f"no C compiler {compiler[0]!r} to build {SOURCE.name}") from None
+    if result.returncode != 0:
+        raise BuildError(f"{compiler[0]} could not build {SOURCE.name}:\n{result.stderr}")
+    return target
+
+
+if __name__ == "__main__":
+    print(build(Path(sys.argv[1])))

@@ -1,0 +1,171 @@
+// One import: load and redirect the file, let CPython's own loader do its work under the guard, and see what the module
+// turned out to be.
+
+#include <optional>
+#include <string>
+
+#include "loader/core/errors.hpp"
+#include "loader/core/module_records.hpp"
+#include "loader/core/state.hpp"
+#include "policy/abi_tag.hpp"
+#include "shim/elf_file.hpp"
+#include "shim/exclusive_hold.hpp"
+#include "shim/hooked_functions.hpp"
+#include "shim/import_in_progress.hpp"
+#include "shim/log.hpp"
+#include "shim/prepared_images.hpp"
+
+namespace pythonnogil::loader {
+
+namespace {
+
+using shim::LegacyReason;
+using shim::Verdict;
+
+// A text attribute of the spec in the file system's encoding; nothing when it is not text.
+std::optional<std::string> text_attribute(PyObject* spec, const char* name) {
+    PyObject* value = PyObject_GetAttrString(spec, name);
+    if (value == nullptr) {
+        PyErr_Clear();
+        return std::nullopt;
+    }
+    std::optional<std::string> text;
+    if (PyUnicode_Check(value)) {
+        PyObject* bytes = PyUnicode_EncodeFSDefault(value);
+        if (bytes != nullptr)
+            text = PyBytes_AS_STRING(bytes);
+        else
+            PyErr_Clear();
+        Py_XDECREF(bytes);
+    }
+    Py_DECREF(value);
+    return text;
+}
+
+// The flags that CPython passes to dlopen, as sys.setdlopenflags left them.
+int dlopen_flags() {
+    PyObject* getter = PySys_GetObject("getdlopenflags");
+    PyObject* value = getter == nullptr ? nullptr : PyObject_CallNoArgs(getter);
+    const long flags = value == nullptr ? -1 : PyLong_AsLong(value);
+    Py_XDECREF(value);
+    if (flags == -1 && PyErr_Occurred() != nullptr)
+        throw shim::LoadError("sys.getdlopenflags() failed");
+    return static_cast<int>(flags);
+}
+
+class Import final : public shim::ImportInProgress {
+ public:
+    Import(State& state, std::string name, std::string path, bool can_declare_late)
+        : ImportInProgress(std::move(name), std::move(path), state.mode == Mode::gil, can_declare_late),
+          state_(state) {}
+
+    void record() const { module_records::add({name(), path(), verdict(), reason(), state_.mode}); }
+
+ protected:
+    // Each module is announced once; one that was refused is announced, and refused, every time.
+    bool admit(LegacyReason reason) override {
+        if (module_records::find(name(), path()).has_value() && state_.mode != Mode::strict_nogil)
+            return true;
+        // CPython runs the init function in the main interpreter, whichever one imports.
+        if (PyInterpreterState_Get() != state_.interpreter)
+            return admit_from_elsewhere(reason);
+        PyObject* answer =
+            PyObject_CallFunction(state_.announce, "sNs", name().c_str(),
+                                  PyUnicode_DecodeFSDefault(path().c_str()), shim::name_of(reason));
+        Py_XDECREF(answer);
+        return answer != nullptr;
+    }
+
+ private:
+    // The callable that announces belongs to another interpreter and can not be called here.
+    bool admit_from_elsewhere(LegacyReason) {
+        if (state_.mode != Mode::strict_nogil)
+            return true;
+        set_import_error("strict-nogil refuses legacy module '" + name() + "' (" + path() +
+                             "): it does not declare that it is safe without the GIL",
+                         name(), path());
+        return false;
+    }
+
+    State& state_;
+};
+
+PyObject* call_original(const State& state, PyObject* spec, PyObject* file) {
+    return file == nullptr ? PyObject_CallOneArg(state.original, spec)
+                           : PyObject_CallFunctionObjArgs(state.original, spec, file, nullptr);
+}
+
+// Init code, constructors of C++ statics among it, runs as guarded as everything after it.
+PyObject* call_original_guarded(const State& state, PyObject* spec, PyObject* file) {
+#ifdef Py_GIL_DISABLED
+    if (state.mode == Mode::gil) {
+        shim::ExclusiveHold hold(shim::process_domain());
+        PyObject* module = call_original(state, spec, file);
+        hold.leave();
+        return module;
+    }
+#endif
+    return call_original(state, spec, file);
+}
+
+// An init function that went on in spite of its refusal leaves nothing behind. Consumes `module`.
+PyObject* fail_with_refusal(Import& import, PyObject* module) {
+    PyErr_Clear();
+    if (module != nullptr) {
+        PyObject* modules = PyImport_GetModuleDict();
+        if (PyDict_PopString(modules, import.name().c_str(), nullptr) < 0)
+            PyErr_Clear();
+        Py_DECREF(module);
+    }
+    PyErr_SetRaisedException(import.take_refusal());
+    return nullptr;
+}
+
+PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& name, const std::string& path) {
+    if (const auto mismatch = policy::abi_mismatch(path, policy::AbiTag{PY_MAJOR_VERSION, PY_MINOR_VERSION,
+                                                                        shim::free_threaded_build}))
+        throw shim::LoadError("module '" + name + "' (" + path + ") " + *mismatch);
+    shim::check_elf_file(path);
+    const auto& functions =
+        state.mode == Mode::gil ? shim::guarding_functions() : shim::answering_functions();
+    shim::PreparedImages images(path, dlopen_flags(), functions);
+    Import import(state, name, path, images.imports("PyUnstable_Module_SetGIL"));
+    PyObject* module = call_original_guarded(state, spec, file);
+    // Neither of the two ways to create a module decided it: a single-phase module that could have declared
+    // itself and did not, or one that CPython had cached.
+    if (module != nullptr && import.verdict() == Verdict::unknown)
+        import.legacy(LegacyReason::single_phase);
+    if (import.refused())
+        return fail_with_refusal(import, module);
+    if (import.verdict() == Verdict::legacy)
+        images.keep();
+    if (module != nullptr) {
+        import.record();
+        shim::log_debug(name + " (" + path + "): " +
+                        (import.verdict() == Verdict::declared ? "declared" : shim::name_of(import.reason())));
+    }
+    return module;
+}
+
+}  // namespace
+
+PyObject* create_dynamic(PyObject* module, PyObject* const* arguments, Py_ssize_t count) {
+    if (count < 1 || count > 2) {
+        PyErr_Format(PyExc_TypeError, "create_dynamic expected 1 or 2 arguments, got %zd", count);
+        return nullptr;
+    }
+    State& state = state_of(module);
+    if (state.original == nullptr) {
+        PyErr_SetString(PyExc_RuntimeError, "pythonnogil._core.create_dynamic: call install() first");
+        return nullptr;
+    }
+    PyObject* spec = arguments[0];
+    PyObject* file = count == 2 ? arguments[1] : nullptr;
+    const auto name = text_attribute(spec, "name");
+    const auto path = text_attribute(spec, "origin");
+    if (state.mode == Mode::off || !name || !path)
+        return call_original(state, spec, file);
+    return at_boundary(*name, *path, [&] { return load(state, spec, file, *name, *path); });
+}
+
+}  // namespace pythonnogil::loader

@@ -1,0 +1,200 @@
+// The module pythonnogil._core: what the Python half of the loader asks of the native half.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "loader/core/errors.hpp"
+#include "loader/core/module_records.hpp"
+#include "loader/core/state.hpp"
+#include "policy/mode_selection.hpp"
+#include "shim/exclusive_hold.hpp"
+#include "shim/thunk_pool.hpp"
+
+namespace pythonnogil::loader {
+
+State& state_of(PyObject* module) { return *static_cast<State*>(PyModule_GetState(module)); }
+
+namespace {
+
+std::optional<std::string> text_of(PyObject* object) {
+    const char* const text = PyUnicode_AsUTF8(object);
+    if (text == nullptr)
+        return std::nullopt;
+    return std::string(text);
+}
+
+// sys._xoptions: names to their values, or to True for those without one.
+bool read_x_options(PyObject* dict, std::vector<policy::XOption>& options) {
+    PyObject* name = nullptr;
+    PyObject* value = nullptr;
+    Py_ssize_t position = 0;
+    while (PyDict_Next(dict, &position, &name, &value)) {
+        auto option_name = text_of(name);
+        if (!option_name)
+            return false;
+        std::optional<std::string> option_value;
+        if (value != Py_True && !(option_value = text_of(value)))
+            return false;
+        options.push_back({*option_name, option_value});
+    }
+    return true;
+}
+
+bool read_arguments(PyObject* list, std::vector<std::string>& arguments) {
+    for (Py_ssize_t i = 0; i < PyList_GET_SIZE(list); ++i) {
+        auto argument = text_of(PyList_GET_ITEM(list, i));
+        if (!argument)
+            return false;
+        arguments.push_back(*argument);
+    }
+    return true;
+}
+
+PyObject* resolve_mode(PyObject*, PyObject* arguments) {
+    PyObject* x_options = nullptr;
+    PyObject* argv = nullptr;
+    const char* environment = nullptr;
+    if (!PyArg_ParseTuple(arguments, "O!O!z:resolve_mode", &PyDict_Type, &x_options, &PyList_Type, &argv,
+                          &environment))
+        return nullptr;
+    std::vector<policy::XOption> known;
+    std::vector<std::string> words;
+    if (!read_x_options(x_options, known) || !read_arguments(argv, words))
+        return nullptr;
+    policy::ModeRequest request{policy::collect_x_options(known, words), std::nullopt};
+    if (environment != nullptr)
+        request.environment = environment;
+    try {
+        const std::string_view name = mode_name(policy::select_mode(request));
+        return PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
+    } catch (const policy::ModeError& error) {
+        PyErr_SetString(PyExc_ValueError, error.what());
+        return nullptr;
+    }
+}
+
+// Attribute `attribute` of module `name`, which is imported if need be. New reference.
+PyObject* imported_attribute(const char* name, const char* attribute) {
+    PyObject* module = PyImport_ImportModule(name);
+    PyObject* value = module == nullptr ? nullptr : PyObject_GetAttrString(module, attribute);
+    Py_XDECREF(module);
+    return value;
+}
+
+#ifdef Py_GIL_DISABLED
+bool adopt_switch_interval() {
+    PyObject* getter = PySys_GetObject("getswitchinterval");
+    PyObject* seconds = getter == nullptr ? nullptr : PyObject_CallNoArgs(getter);
+    const double value = seconds == nullptr ? -1.0 : PyFloat_AsDouble(seconds);
+    Py_XDECREF(seconds);
+    if (PyErr_Occurred() != nullptr)
+        return false;
+    if (value > 0)
+        shim::set_switch_interval(value);
+    return true;
+}
+#else
+bool adopt_switch_interval() { return true; }
+#endif
+
+PyObject* install(PyObject* module, PyObject* arguments) {
+    const char* name = nullptr;
+    PyObject* announce = nullptr;
+    if (!PyArg_ParseTuple(arguments, "sO:install", &name, &announce))
+        return nullptr;
+    const auto mode = mode_from_name(name);
+    if (!mode) {
+        PyErr_Format(PyExc_ValueError, "pythonnogil: unknown mode \"%s\"", name);
+        return nullptr;
+    }
+    State& state = state_of(module);
+    if (state.original == nullptr) {
+        state.original = imported_attribute("pythonnogil._startup", "original_create_dynamic");
+        if (state.original == nullptr)
+            return nullptr;
+    }
+    if (!adopt_switch_interval())
+        return nullptr;
+    Py_XSETREF(state.announce, Py_NewRef(announce));
+    state.interpreter = PyInterpreterState_Get();
+    state.mode = *mode;
+    Py_RETURN_NONE;
+}
+
+PyObject* modules(PyObject*, PyObject*) {
+    PyObject* list = PyList_New(0);
+    for (const ModuleRecord& record : module_records::all()) {
+        const bool legacy = record.verdict == shim::Verdict::legacy;
+        const std::string_view mode = mode_name(record.mode);
+        PyObject* item = Py_BuildValue(
+            "{s:s,s:N,s:s,s:s,s:s#,s:n}", "name", record.name.c_str(), "path",
+            PyUnicode_DecodeFSDefault(record.path.c_str()), "verdict", legacy ? "legacy" : "declared", "reason",
+            legacy ? shim::name_of(record.reason) : "", "mode", mode.data(),
+            static_cast<Py_ssize_t>(mode.size()), "entries", entries_of(record));
+        const bool appended = item != nullptr && list != nullptr && PyList_Append(list, item) == 0;
+        Py_XDECREF(item);
+        if (!appended) {
+            Py_XDECREF(list);
+            return nullptr;
+        }
+    }
+    return list;
+}
+
+// CMake refuses to build for other processors and object formats, so whoever runs this is supported.
+PyObject* platform_support(PyObject*, PyObject*) { Py_RETURN_NONE; }
+
+int traverse(PyObject* module, visitproc visit, void* arg) {
+    const State& state = state_of(module);
+    Py_VISIT(state.announce);
+    Py_VISIT(state.original);
+    return 0;
+}
+
+int clear(PyObject* module) {
+    State& state = state_of(module);
+    Py_CLEAR(state.announce);
+    Py_CLEAR(state.original);
+    return 0;
+}
+
+void free_state(void* module) { clear(static_cast<PyObject*>(module)); }
+
+PyMethodDef methods[] = {
+    {"resolve_mode", resolve_mode, METH_VARARGS,
+     "resolve_mode($module, xoptions, orig_argv, environ, /)\n--\n\n"
+     "The mode that the command line and the environment ask for."},
+    {"install", install, METH_VARARGS,
+     "install($module, mode, announce, /)\n--\n\nSets the mode for the imports to come."},
+    {"create_dynamic", _PyCFunction_CAST(create_dynamic), METH_FASTCALL,
+     "create_dynamic($module, spec, file=<unrepresentable>, /)\n--\n\nCreate an extension module."},
+    {"modules", modules, METH_NOARGS, "modules($module, /)\n--\n\nWhat became of every extension module."},
+    {"platform_support", platform_support, METH_NOARGS,
+     "platform_support($module, /)\n--\n\nNone, or why nothing can be guarded here."},
+    {nullptr, nullptr, 0, nullptr},
+};
+
+PyModuleDef_Slot slots[] = {
+    {Py_mod_multiple_interpreters, Py_MOD_PER_INTERPRETER_GIL_SUPPORTED},
+    {Py_mod_gil, Py_MOD_GIL_NOT_USED},
+    {0, nullptr},
+};
+
+PyModuleDef definition = {
+    PyModuleDef_HEAD_INIT,
+    "pythonnogil._core",
+    "The native core of pythonnogil.",
+    sizeof(State),
+    methods,
+    slots,
+    traverse,
+    clear,
+    free_state,
+};
+
+}  // namespace
+
+}  // namespace pythonnogil::loader
+
+PyMODINIT_FUNC PyInit__core() { return PyModuleDef_Init(&pythonnogil::loader::definition); }

@@ -1,0 +1,71 @@
+#include "loader/core/module_records.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "shim/elf_image.hpp"
+#include "shim/thunk_pool.hpp"
+
+namespace pythonnogil::loader {
+
+namespace module_records {
+
+namespace {
+
+struct Records {
+    std::mutex mutex;
+    std::vector<ModuleRecord> all;
+};
+
+// Never destroyed: modules may be imported while the process ends.
+Records& records() {
+    static auto* const instance = new Records;
+    return *instance;
+}
+
+auto find_locked(const std::string& name, const std::string& path) {
+    return std::ranges::find_if(records().all, [&](const ModuleRecord& record) {
+        return record.name == name && record.path == path;
+    });
+}
+
+}  // namespace
+
+void add(ModuleRecord record) {
+    const std::lock_guard lock(records().mutex);
+    const auto place = find_locked(record.name, record.path);
+    if (place == records().all.end())
+        records().all.push_back(std::move(record));
+    else
+        *place = std::move(record);
+}
+
+std::optional<ModuleRecord> find(const std::string& name, const std::string& path) {
+    const std::lock_guard lock(records().mutex);
+    const auto place = find_locked(name, path);
+    return place == records().all.end() ? std::nullopt : std::optional(*place);
+}
+
+std::vector<ModuleRecord> all() {
+    const std::lock_guard lock(records().mutex);
+    return records().all;
+}
+
+}  // namespace module_records
+
+std::size_t entries_of(const ModuleRecord& record) {
+    std::size_t count = 0;
+    std::optional<shim::ElfImage> image;
+    shim::thunk_pool::for_each_function([&](const void* function) {
+        if (!image || !image->contains(function)) {
+            const auto other = shim::ElfImage::containing(function);
+            if (!other || other->path() != record.path)
+                return;
+            image = other;
+        }
+        ++count;
+    });
+    return count;
+}
+
+}  // namespace pythonnogil::loader

@@ -1,0 +1,22 @@
+// What one interpreter's copy of the native core knows.
+#pragma once
+
+#include "pythonnogil/mode.hpp"
+#include "shim/compat.hpp"
+
+namespace pythonnogil::loader {
+
+// Written by install(), under the import lock of the hook, before any import reads it.
+struct State {
+    Mode mode = Mode::off;
+    PyObject* announce = nullptr;  // strong; called with (name, path, reason)
+    PyObject* original = nullptr;  // strong; CPython's _imp.create_dynamic
+    PyInterpreterState* interpreter = nullptr;
+};
+
+State& state_of(PyObject* module);
+
+// The replacement for _imp.create_dynamic: METH_FASTCALL (spec, file=None).
+PyObject* create_dynamic(PyObject* module, PyObject* const* arguments, Py_ssize_t count);
+
+}  // namespace pythonnogil::loader

@@ -1,0 +1,126 @@
+"""Loads legacy extensions into free-threaded Python without turning the GIL back on.
+
+The start-up files call `_start_up` in every interpreter, so this file imports nothing that is not
+loaded by then, and does itself what suffices where nobody asked for anything: it puts a small
+function in place of CPython's extension loader. All else is in `_startup`. One module instead of
+two is a saving that shows in the start-up time.
+"""
+
+import _imp
+import os
+import sys
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GuardedExtensionWarning",
+    "HookError",
+    "UnsafeExtensionWarning",
+    "install",
+    "mode",
+    "modules",
+]
+
+# Type checkers take this name for true; importing it from typing would cost each start-up.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+    from pythonnogil._announcement import GuardedExtensionWarning, UnsafeExtensionWarning
+    from pythonnogil._core import ModuleInfo
+    from pythonnogil._startup import HookError
+
+_original_create_dynamic = _imp.create_dynamic
+_in_default_mode = False
+
+# With the GIL on there is nothing to guard. Asked once, early: later the answer may be that some
+# thread holds a passing GIL while an extension initializes.
+_gil_is_on = sys._is_gil_enabled()
+
+
+def install(mode: str | None = None) -> None:
+    """Put the import hook in place, where no start-up file did it (``python -S``, embedding).
+
+    *mode* is ``gil``, ``strict-nogil``, ``unsafe-nogil`` or ``off`` and applies to extensions
+    imported from now on. Without it the mode is what the command line or the environment asks
+    for; a hook that is in place already stays as it is.
+
+    Raises ValueError for an unknown mode and HookError (a RuntimeError) where the mode cannot be
+    had, in which case nothing changes.
+    """
+    from pythonnogil import _startup
+
+    if mode is not None:
+        _startup.use(mode)
+    elif not _startup.installed():
+        _startup.use_what_was_asked_for()
+
+
+def mode() -> str:
+    """The mode that extensions are loaded in; ``off`` when they are left to CPython."""
+    from pythonnogil import _startup
+
+    return _startup.mode()
+
+
+def modules() -> "list[ModuleInfo]":
+    """What is known of each extension that the hook saw loading, in the order of loading.
+
+    CPython's own extensions appear only when a mode was asked for: otherwise CPython loads them
+    without our help.
+    """
+    core = sys.modules.get("pythonnogil._core")
+    return core.modules() if core is not None else []
+
+
+def _start_up() -> None:
+    """What the start-up files call; calling it again does nothing."""
+    global _in_default_mode
+    environment = not sys.flags.ignore_environment and os.environ.get("PYTHONNOGIL_MODE")
+    if environment or sys._xoptions or sys.warnoptions:
+        from pythonnogil import _startup
+
+        _startup.install()
+    elif not _in_default_mode:
+        _in_default_mode = True
+        if not _gil_is_on:
+            _imp.create_dynamic = _stand_in
+
+
+def _stand_in(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
+    # CPython's own extensions all declare themselves safe, so they need no core. The core itself
+    # arrives here as well.
+    name = getattr(spec, "name", None)
+    if name == "pythonnogil._core" or (name in sys.stdlib_module_names and _is_of_cpython(spec)):
+        return _original_create_dynamic(spec, *file)
+    from pythonnogil import _startup
+
+    return _startup.create_first(spec, *file)
+
+
+_stand_in.__name__ = _stand_in.__qualname__ = _original_create_dynamic.__name__
+_stand_in.__module__ = _original_create_dynamic.__module__
+_stand_in.__doc__ = _original_create_dynamic.__doc__
+_stand_in.__text_signature__ = _original_create_dynamic.__text_signature__
+
+
+def _is_of_cpython(spec: "ModuleSpec") -> bool:
+    folder = str(spec.origin).rpartition("/")[0]
+    return folder.startswith(sys.base_exec_prefix) and folder.endswith("/lib-dynload")
+
+
+def __getattr__(name: str) -> object:
+    if name in ("GuardedExtensionWarning", "UnsafeExtensionWarning"):
+        from pythonnogil import _announcement
+
+        return getattr(_announcement, name)
+    if name == "HookError":
+        from pythonnogil import _startup
+
+        return _startup.HookError
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

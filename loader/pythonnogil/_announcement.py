@@ -1,0 +1,77 @@
+"""What the user is told about a legacy extension: a warning, or in strict mode an error.
+
+The native core calls `announce` once for each legacy extension, before its code runs; what it
+raises becomes the outcome of the import. The texts are an interface: people match them with ``-W``.
+"""
+
+import os
+import sys
+
+# The native half of the warnings module: it is always loaded, the Python half often is not.
+from _warnings import warn as _warn
+
+
+class UnsafeExtensionWarning(RuntimeWarning):
+    """A legacy extension was imported to run with neither the GIL nor a guard."""
+
+    __module__ = "pythonnogil"
+
+
+class GuardedExtensionWarning(ImportWarning):
+    """A legacy extension was imported to run under the guard; ignored unless asked for."""
+
+    __module__ = "pythonnogil"
+
+
+_WHY = {
+    "undeclared": "it does not declare that it is safe without the GIL",
+    "explicit": "it declares that it needs the GIL (Py_MOD_GIL_USED)",
+    "single-phase": (
+        "it uses single-phase initialization and does not declare that it is safe without the GIL"
+    ),
+}
+
+# Frames of these files never are the line that imports: ours and the import system's.
+_NOT_THE_IMPORTING_LINE = (
+    os.path.join(os.path.dirname(__file__), ""),
+    os.path.join(os.path.dirname(os.__file__), "importlib", ""),
+    "<frozen importlib",
+)
+
+
+def announce(mode: str, name: str, path: str, reason: str) -> None:
+    """Warn of, or refuse, the legacy extension *name* from the file *path*."""
+    why = _WHY[reason]
+    if mode == "strict-nogil":
+        raise refusal(name, path, why)
+    if mode == "unsafe-nogil":
+        warn(
+            f"unsafe import of {name!r} ({path}): {why}, and mode unsafe-nogil runs it unguarded; "
+            "calls from several threads may crash or corrupt data",
+            UnsafeExtensionWarning,
+        )
+    else:
+        warn(
+            f"guarded import of {name!r} ({path}): {why}, so mode gil runs it under a lock",
+            GuardedExtensionWarning,
+        )
+
+
+def refusal(name: str, path: str, why: str) -> ImportError:
+    """The error with which strict mode refuses an extension."""
+    from pythonnogil import _distribution
+
+    owner = _distribution.owner_of(path, sys.path)
+    origin = f" from {owner}" if owner else ""
+    release = f"a release of {owner.name}" if owner else "a release"
+    return ImportError(
+        f"strict-nogil refuses {name!r} ({path}){origin}: {why}; use {release} that declares its "
+        "safety, or run it under a lock with PYTHONNOGIL_MODE=gil or -X nogil-mode=gil",
+        name=name,
+        path=path,
+    )
+
+
+def warn(text: str, category: type[Warning]) -> None:
+    """Warn at the line of the program that runs the import."""
+    _warn(text, category, skip_file_prefixes=_NOT_THE_IMPORTING_LINE)

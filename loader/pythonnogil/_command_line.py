@@ -1,0 +1,136 @@
+"""The command line, ``python -m pythonnogil``: a command is a class whose docstring is its help.
+
+Exit codes: 0 done, 1 failed, 2 used wrongly; ``run`` ends with the code of its program.
+"""
+
+import sys
+from collections.abc import Sequence
+
+from pythonnogil import _startup
+
+PROGRAM = "python -m pythonnogil"
+
+
+class UsageError(Exception):
+    """The command line makes no sense; the text is one line for the user."""
+
+
+class Run:
+    """Run a Python program with the import hook in place.
+
+    usage: python -m pythonnogil run [--mode MODE] SCRIPT [ARGUMENT ...]
+           python -m pythonnogil run [--mode MODE] -m MODULE [ARGUMENT ...]
+           python -m pythonnogil run [--mode MODE] -c CODE [ARGUMENT ...]
+
+    The program runs as under plain python. Where the package is installed, plain python has the
+    hook anyway; this command is for interpreters started with -S, which skip it, and for choosing
+    a mode in the command itself. SCRIPT may be a file, a directory or zip file with a __main__.py,
+    or - for standard input.
+
+      --mode MODE   gil            legacy extensions run under a lock (the default)
+                    strict-nogil   legacy extensions are refused
+                    unsafe-nogil   legacy extensions run unguarded
+                    off            extensions are left to CPython
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.mode: str | None = None
+        self.kind = ""
+        self.program = ""
+        self.arguments: list[str] = []
+        self._parse(list(arguments))
+
+    def _parse(self, words: list[str]) -> None:
+        while words:
+            word = words.pop(0)
+            if word == "--mode" or word.startswith("--mode="):
+                self.mode = _value(word, words)
+            elif word in ("-m", "-c"):
+                self.kind, self.program, self.arguments = word, _value(word, words), words
+                return
+            elif word.startswith("-") and word not in ("-", "--"):
+                raise UsageError(f"run: unknown option {word}")
+            else:
+                self.program = _value(word, words) if word == "--" else word
+                self.arguments = words
+                return
+        raise UsageError("run: no program given; name a SCRIPT, -m MODULE or -c CODE")
+
+    def __call__(self) -> int:
+        self._install_hook()
+        from pythonnogil import _program
+
+        runner = {"-m": _program.run_module, "-c": _program.run_code, "": _program.run_path}
+        return runner[self.kind](self.program, self.arguments)
+
+    def _install_hook(self) -> None:
+        try:
+            if not _startup.installed():
+                _startup.use_what_was_asked_for()
+            if self.mode is not None:
+                self._change_mode(self.mode)
+        except (ValueError, _startup.HookError) as error:
+            raise UsageError(str(error).removeprefix("pythonnogil: ")) from error
+
+    def _change_mode(self, mode: str) -> None:
+        if _startup.mode_from_command_line() and mode != _startup.mode():
+            raise UsageError(
+                f"two modes at once: -X options for {_startup.mode()} and --mode {mode}; "
+                "keep one of them"
+            )
+        _startup.use(mode)
+        _startup.hand_on_to_children(mode)
+
+
+COMMANDS = {"run": Run}
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command; the exit code is the result."""
+    try:
+        return _dispatch(arguments)
+    except UsageError as error:
+        print(f"pythonnogil: {error}", file=sys.stderr)
+        return 2
+
+
+def _dispatch(arguments: Sequence[str]) -> int:
+    if not arguments:
+        print(_overview(), file=sys.stderr)
+        return 2
+    first, *rest = arguments
+    if first in ("--help", "-h"):
+        print(_overview())
+    elif first == "--version":
+        import pythonnogil
+
+        print(f"pythonnogil {pythonnogil.__version__}")
+    elif first not in COMMANDS:
+        raise UsageError(f"unknown command {first}; see {PROGRAM} --help")
+    elif rest and rest[0] in ("--help", "-h"):
+        print(_help(COMMANDS[first]))
+    else:
+        return COMMANDS[first](rest)()
+    return 0
+
+
+def _value(word: str, words: list[str]) -> str:
+    """What belongs to the option *word*: the text after "=" or the next of *words*."""
+    if word.startswith("--") and "=" in word:
+        return word.partition("=")[2]
+    if not words:
+        raise UsageError(f"run: {word} needs a value")
+    return words.pop(0)
+
+
+def _overview() -> str:
+    lines = [f"usage: {PROGRAM} COMMAND ...", f"       {PROGRAM} --help | --version", ""]
+    for name, command in COMMANDS.items():
+        lines.append(f"  {name:8}{_help(command).partition('\n')[0]}")
+    lines += ["", f"{PROGRAM} COMMAND --help tells about one command."]
+    return "\n".join(lines)
+
+
+def _help(command: type) -> str:
+    # Python drops docstrings under -OO.
+    return (command.__doc__ or "No help under -OO.").strip()

@@ -1,0 +1,62 @@
+// Around every call from legacy code into a C-API function that may run other code or lock a container.
+//
+// Two things happen there. A locked argument is given back for the length of the call, because CPython would lock it
+// a second time. And threads that have waited for the switch interval are let in, as they would be where a GIL
+// changes hands.
+//
+// Thread-safety: the running thread's own hold. Costs two loads when there is nothing to do.
+#pragma once
+
+#include "shim/exclusive_hold.hpp"
+
+#ifdef Py_GIL_DISABLED
+
+namespace pythonnogil::shim {
+
+class CallOut {
+ public:
+    CallOut() {
+        if (thread_record.innermost != nullptr &&
+            (thread_record.locked_arguments != 0 || process_domain().has_waiters())) [[unlikely]]
+            before();
+    }
+
+    // To be called when the call returned. An exception that passes leaves the argument unlocked; the hold ends anyway.
+    void returned() {
+        if (argument_ != nullptr) [[unlikely]]
+            hold_->reacquire_argument(argument_);
+    }
+
+    CallOut(const CallOut&) = delete;
+    CallOut& operator=(const CallOut&) = delete;
+
+ private:
+    void before() {
+        hold_ = ExclusiveHold::on_top();
+        if (hold_ == nullptr)
+            return;
+        hold_->hand_over_if_due();
+        argument_ = hold_->release_argument();
+    }
+
+    ExclusiveHold* hold_ = nullptr;
+    PyObject* argument_ = nullptr;
+};
+
+// The replacement for a C-API function that needs nothing else.
+template <auto function>
+struct CallOutTo;
+
+template <typename Result, typename... Arguments, Result (*function)(Arguments...)>
+struct CallOutTo<function> {
+    static Result call(Arguments... arguments) {
+        CallOut call_out;
+        const Result result = function(arguments...);
+        call_out.returned();
+        return result;
+    }
+};
+
+}  // namespace pythonnogil::shim
+
+#endif

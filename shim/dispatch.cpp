@@ -1,0 +1,71 @@
+// What every thunk calls: takes the guard, calls the legacy function, gives the guard back.
+
+#include "shim/dying_object.hpp"
+#include "shim/exclusive_hold.hpp"
+#include "shim/thunk_pool.hpp"
+
+#ifdef Py_GIL_DISABLED
+
+namespace pythonnogil::shim {
+
+namespace {
+
+// More arguments than this are not searched for a container; real signatures put it among the first.
+constexpr Py_ssize_t searched_arguments = 6;
+
+bool is_lockable(PyObject* object) {
+    PyTypeObject* type = Py_TYPE(object);
+    constexpr unsigned long list_or_dict = Py_TPFLAGS_LIST_SUBCLASS | Py_TPFLAGS_DICT_SUBCLASS;
+    return (type->tp_flags & list_or_dict) != 0 || type == &PySet_Type;
+}
+
+PyObject* first_lockable(PyObject* const* arguments, Py_ssize_t count) {
+    for (Py_ssize_t i = 0; i < count && i < searched_arguments; ++i) {
+        if (is_lockable(arguments[i]))
+            return arguments[i];
+    }
+    return nullptr;
+}
+
+// The container that the function may read by macro, or null.
+PyObject* argument_to_lock(EntryKind kind, std::intptr_t a1, std::intptr_t a2, std::intptr_t a3) {
+    switch (kind) {
+        case EntryKind::one_object: {
+            auto* object = reinterpret_cast<PyObject*>(a1);
+            return object != nullptr && is_lockable(object) ? object : nullptr;
+        }
+        case EntryKind::tuple: {
+            auto* tuple = reinterpret_cast<PyTupleObject*>(a1);
+            return tuple == nullptr ? nullptr : first_lockable(tuple->ob_item, Py_SIZE(tuple));
+        }
+        case EntryKind::vector:
+            return first_lockable(reinterpret_cast<PyObject* const*>(a1),
+                                  PyVectorcall_NARGS(static_cast<std::size_t>(a2)));
+        case EntryKind::method:
+            return first_lockable(reinterpret_cast<PyObject* const*>(a2), a3);
+        case EntryKind::plain:
+        case EntryKind::deallocator:
+        case EntryKind::foreign:
+            return nullptr;
+    }
+    return nullptr;
+}
+
+}  // namespace
+
+extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispatch(
+    std::intptr_t a0, std::intptr_t a1, std::intptr_t a2, std::intptr_t a3, std::intptr_t a4,
+    std::intptr_t a5, const Entry* entry) {
+    if (entry->kind == EntryKind::deallocator) {
+        deallocate_guarded(*entry, reinterpret_cast<PyObject*>(a0));
+        return 0;
+    }
+    ExclusiveHold hold(*entry->domain, argument_to_lock(entry->kind, a1, a2, a3));
+    const std::intptr_t result = entry->function(a0, a1, a2, a3, a4, a5);
+    hold.leave();
+    return result;
+}
+
+}  // namespace pythonnogil::shim
+
+#endif

@@ -1,0 +1,127 @@
+#include "shim/dying_object.hpp"
+
+#include "shim/exclusive_hold.hpp"
+
+#ifdef Py_GIL_DISABLED
+
+namespace pythonnogil::shim {
+
+namespace {
+
+Py_ssize_t load_shared(PyObject* object) { return __atomic_load_n(&object->ob_ref_shared, __ATOMIC_ACQUIRE); }
+
+bool replace_shared(PyObject* object, Py_ssize_t& expected, Py_ssize_t desired) {
+    return __atomic_compare_exchange_n(&object->ob_ref_shared, &expected, desired, false, __ATOMIC_ACQ_REL,
+                                       __ATOMIC_ACQUIRE);
+}
+
+// An unmerged object dies on the thread that owns it, and nobody else can deallocate it meanwhile.
+bool dies_unmerged(PyObject* object) {
+    return __atomic_load_n(&object->ob_tid, __ATOMIC_RELAXED) == _Py_ThreadId() && object->ob_ref_local == 0;
+}
+
+// Gives the object away: from now on its count is held in the shared half alone, `extra` references added.
+// Returns the new shared half.
+Py_ssize_t merge(PyObject* object, Py_ssize_t extra) {
+    // CPython's order (_Py_MergeZeroLocalRefcount): no owner first, then the flag.
+    __atomic_store_n(&object->ob_tid, 0, __ATOMIC_RELAXED);
+    Py_ssize_t shared = load_shared(object);
+    Py_ssize_t merged;
+    do {
+        merged = ((shared & ~shared_flags) | shared_merged) + extra * shared_count_one;
+    } while (!replace_shared(object, shared, merged));
+    return merged;
+}
+
+// Takes a reference to a merged object whose count is zero. False when it is not zero: then somebody revived the
+// object, and whoever drops it last deallocates it.
+bool take_back(PyObject* object) {
+    Py_ssize_t zero = shared_merged;
+    return replace_shared(object, zero, shared_merged + shared_count_one);
+}
+
+// Drops that reference again. True when it was the last one.
+bool drop(PyObject* object) {
+    return __atomic_sub_fetch(&object->ob_ref_shared, shared_count_one, __ATOMIC_ACQ_REL) == shared_merged;
+}
+
+// CPython's trashcan compares tp_dealloc with the legacy function, finds the thunk and stays out; so it is done here,
+// for every type: a long chain of objects that own one another is deallocated link by link, not by recursion.
+class Trashcan {
+ public:
+    Trashcan(PyThreadState* thread, PyObject* object) : thread_(thread) {
+        deposited_ = thread->c_recursion_remaining <= Py_TRASHCAN_HEADROOM && PyObject_IS_GC(object);
+        if (deposited_)
+            _PyTrash_thread_deposit_object(thread, object);
+        else
+            --thread->c_recursion_remaining;
+    }
+    ~Trashcan() noexcept(false) {
+        if (deposited_)
+            return;
+        ++thread_->c_recursion_remaining;
+        if (thread_->delete_later != nullptr && thread_->c_recursion_remaining > 2 * Py_TRASHCAN_HEADROOM)
+            _PyTrash_thread_destroy_chain(thread_);
+    }
+    Trashcan(const Trashcan&) = delete;
+    Trashcan& operator=(const Trashcan&) = delete;
+
+    bool deposited() const { return deposited_; }
+
+ private:
+    PyThreadState* thread_;
+    bool deposited_;
+};
+
+void run(const Entry& entry, PyObject* object) {
+    Trashcan trashcan(PyThreadState_Get(), object);
+    if (!trashcan.deposited())
+        entry.function(reinterpret_cast<std::intptr_t>(object), 0, 0, 0, 0, 0);
+}
+
+// Waits for the guard with a reference in hand, so that neither the garbage collector nor a second thread that revives
+// and drops the object finds it dead meanwhile.
+void deallocate_after_waiting(const Entry& entry, PyObject* object) {
+    ExclusiveHold hold(*entry.domain);
+    if (drop(object))
+        run(entry, object);
+    hold.leave();
+}
+
+// The owner's way, and by far the most common: nobody else can deallocate the object, so it may be looked at again once
+// the guard is held. False when the guard is not free.
+bool deallocate_at_once(const Entry& entry, PyObject* object) {
+    ExclusiveHold hold(*entry.domain, ExclusiveHold::TryOnly{});
+    const bool held = hold.held();
+    // Only legacy code that found the object through a raw pointer can have added to the shared half.
+    if (held && (load_shared(object) == 0 || merge(object, 0) == shared_merged))
+        run(entry, object);
+    hold.leave();
+    return held;
+}
+
+// Inside the guard, dropping the last reference and deallocating is one step, as it is with a GIL. A legacy
+// deallocator that calls the one of its base type comes this way too, whatever the count is by then.
+void deallocate_inside(const Entry& entry, PyObject* object) {
+    ExclusiveHold hold(*entry.domain);
+    run(entry, object);
+    hold.leave();
+}
+
+}  // namespace
+
+void deallocate_guarded(const Entry& entry, PyObject* object) {
+    if (ExclusiveHold::in_force(*entry.domain)) {
+        deallocate_inside(entry, object);
+    } else if (!dies_unmerged(object)) {
+        if (take_back(object))
+            deallocate_after_waiting(entry, object);
+    } else if (!deallocate_at_once(entry, object)) {
+        merge(object, 1);
+        deallocate_after_waiting(entry, object);
+    }
+}
+
+}  // namespace pythonnogil::shim
+
+#endif

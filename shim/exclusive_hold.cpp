@@ -1,0 +1,234 @@
+#include "shim/exclusive_hold.hpp"
+
+#ifdef Py_GIL_DISABLED
+
+#include <pthread.h>
+#include <time.h>
+
+#include <atomic>
+
+namespace pythonnogil::shim {
+
+thread_local constinit ThreadRecord thread_record{nullptr, nullptr, 0};
+
+namespace {
+
+Domain the_process_domain;
+std::atomic<std::int64_t> switch_interval_ns{5'000'000};
+
+std::int64_t monotonic_ns() {
+    timespec now{};
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
+}
+
+// The child of a fork has one thread. Without this a domain that another thread held would stay locked for ever.
+void after_fork_in_child() {
+    the_process_domain.reset_after_fork(ExclusiveHold::in_force(the_process_domain));
+}
+
+}  // namespace
+
+Domain& process_domain() {
+    static const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
+    (void)registered;
+    return the_process_domain;
+}
+
+void set_switch_interval(double seconds) {
+    switch_interval_ns.store(static_cast<std::int64_t>(seconds * 1e9), std::memory_order_relaxed);
+}
+
+ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly)
+    : domain_(domain),
+      thread_(PyThreadState_GetUnchecked()),
+      previous_(thread_record.innermost),
+      lender_(nullptr),
+      argument_(nullptr),
+      waiters_seen_at_(0),
+      state_(State::none),
+      left_(false) {
+    thread_record.innermost = this;
+    if (thread_ == nullptr)
+        return;
+    if (section_locks(thread_->critical_section, domain.mutex())) {
+        state_ = State::covered;
+        return;
+    }
+    if (try_fast(nullptr))
+        return;
+    if (ExclusiveHold* lender = find_lender())
+        borrow_from(*lender, nullptr);
+}
+
+void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {
+    if (ExclusiveHold* lender = find_lender()) {
+        const bool locked_already = lender->argument_ == argument;
+        if (locked_already && section_locks(thread_->critical_section, domain_.mutex())) {
+            state_ = State::covered;
+            return;
+        }
+        if (borrow_from(*lender, locked_already ? nullptr : argument))
+            return;
+    }
+    wait_for(argument);
+}
+
+// CPython's own slow path: it detaches the thread while it waits, so nothing that this thread holds can keep the
+// owner of the domain from finishing.
+void ExclusiveHold::wait_for(PyObject* argument) {
+    set_argument(argument);
+    if (argument != nullptr)
+        PyCriticalSection2_Begin(&section_, domain_.lock_object(), argument);
+    else
+        PyCriticalSection_Begin(&section_._cs_base, domain_.lock_object());
+    state_ = State::own;
+}
+
+// The enclosing hold of this thread whose section has the domain locked now. It need not be on top: CPython
+// may have put critical sections of its own above it since.
+ExclusiveHold* ExclusiveHold::find_lender() const {
+    if (!in_force(domain_))
+        return nullptr;
+    for (ExclusiveHold* hold = previous_; hold != nullptr; hold = hold->previous_) {
+        const bool owns = hold->state_ == State::own || hold->state_ == State::borrowed;
+        const PyMutex* mutex = domain_.mutex();
+        if (owns && hold->thread_ == thread_ &&
+            (hold->section_._cs_base._cs_mutex == mutex ||
+             (hold->argument_ != nullptr && hold->section_._cs_mutex2 == mutex)))
+            return hold;
+    }
+    return nullptr;
+}
+
+// CPython resumes only the top-most section when a thread attaches again. A nested entry that relied on a section
+// further down would run unguarded after the first detach, and locking the mutex a second time would suspend the
+// outer hold and let others in, in the middle of it. So the nested hold takes the locked mutex over.
+bool ExclusiveHold::borrow_from(ExclusiveHold& lender, PyObject* argument) {
+    if (argument != nullptr && !try_lock(&argument->ob_mutex))
+        return false;
+    PyMutex* mutex = domain_.mutex();
+    PyCriticalSection2& lent = lender.section_;
+    if (lent._cs_base._cs_mutex == mutex) {
+        // CPython looks at the second mutex only when there is a first.
+        lent._cs_base._cs_mutex = lender.argument_ == nullptr ? nullptr : lent._cs_mutex2;
+    }
+    lent._cs_mutex2 = nullptr;
+    lender_ = &lender;
+    fill_section(argument);
+    link_on_top();
+    state_ = State::borrowed;
+    return true;
+}
+
+void ExclusiveHold::give_back_to_lender() {
+    if (!is_on_top())
+        Py_FatalError("pythonnogil: critical sections ended out of order inside a guarded call");
+    const std::uintptr_t below = section_._cs_base._cs_prev;
+    lender_->fill_section(lender_->argument_);
+    if ((below & section_inactive) != 0) {
+        // The thread detached meanwhile, which suspended the lender too: CPython resumes it when its turn comes.
+        unlock_and_unlink();
+        return;
+    }
+    if (argument_ != nullptr)
+        PyMutex_Unlock(&argument_->ob_mutex);
+    thread_->critical_section = below;
+}
+
+void ExclusiveHold::unlock_and_unlink() {
+    if (!is_on_top()) [[unlikely]]
+        Py_FatalError("pythonnogil: critical sections ended out of order inside a guarded call");
+    const std::uintptr_t below = section_._cs_base._cs_prev;
+    if ((below & section_inactive) != 0) {
+        // Ending it CPython's way also takes the section below up again.
+        if (argument_ != nullptr)
+            PyCriticalSection2_End(&section_);
+        else
+            PyCriticalSection_End(&section_._cs_base);
+        return;
+    }
+    if (argument_ != nullptr)
+        PyMutex_Unlock(&argument_->ob_mutex);
+    PyMutex_Unlock(domain_.mutex());
+    thread_->critical_section = below;
+}
+
+// An exception or a forced unwinding passes through. A thread that CPython ended is detached by then: its
+// sections were suspended, and its thread state may be gone.
+void ExclusiveHold::leave_while_unwinding() {
+    if (PyThreadState_GetUnchecked() == thread_ && thread_ != nullptr) {
+        leave();
+        return;
+    }
+    left_ = true;
+    thread_record.innermost = previous_;
+    set_argument(nullptr);
+}
+
+void ExclusiveHold::hand_over_when_waited_long() {
+    const std::int64_t now = monotonic_ns();
+    if (waiters_seen_at_ == 0) {
+        waiters_seen_at_ = now;
+        return;
+    }
+    if (now - waiters_seen_at_ < switch_interval_ns.load(std::memory_order_relaxed) || !is_on_top())
+        return;
+    waiters_seen_at_ = 0;
+    // PyMutex gives the lock straight to a waiter that has waited for a millisecond, so taking it again at once
+    // does not overtake anybody.
+    PyObject* argument = argument_;
+    const State state = state_;
+    unlock_and_unlink();
+    wait_for(argument);
+    state_ = state;
+}
+
+PyObject* ExclusiveHold::release_argument() {
+    if (argument_ == nullptr || !is_on_top())
+        return nullptr;
+    PyObject* argument = argument_;
+    PyMutex_Unlock(&argument->ob_mutex);
+    fill_section(nullptr);
+    thread_->critical_section &= ~section_two_mutexes;
+    return argument;
+}
+
+void ExclusiveHold::reacquire_argument(PyObject* argument) {
+    if (!is_on_top())
+        return;
+    if (try_lock(&argument->ob_mutex)) {
+        fill_section(argument);
+        thread_->critical_section |= section_two_mutexes;
+        return;
+    }
+    const State state = state_;
+    unlock_and_unlink();
+    wait_for(argument);
+    state_ = state;
+}
+
+bool ExclusiveHold::in_force(Domain& domain) {
+    const PyThreadState* thread = PyThreadState_GetUnchecked();
+    if (thread == nullptr)
+        return false;
+    std::uintptr_t tagged = thread->critical_section;
+    while (tagged != 0 && (tagged & section_inactive) == 0) {
+        if (section_locks(tagged, domain.mutex()))
+            return true;
+        tagged = reinterpret_cast<const PyCriticalSection*>(tagged & ~section_tags)->_cs_prev;
+    }
+    return false;
+}
+
+ExclusiveHold* ExclusiveHold::on_top() {
+    for (ExclusiveHold* hold = thread_record.innermost; hold != nullptr; hold = hold->previous_) {
+        if (hold->state_ == State::own || hold->state_ == State::borrowed)
+            return hold->is_on_top() ? hold : nullptr;
+    }
+    return nullptr;
+}
+
+}  // namespace pythonnogil::shim
+
+#endif

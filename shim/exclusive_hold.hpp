@@ -1,0 +1,208 @@
+// One exclusive hold of a domain by one thread, for the length of a scope: what makes legacy code run as if it held a
+// GIL.
+//
+// The hold is a PyCriticalSection on the domain's lock object, so CPython itself gives it up whenever the thread
+// detaches, at the very places where it would have released a GIL, and takes it again when the thread attaches.
+//
+// Thread-safety: a hold belongs to the thread that made it, lives on that thread's stack, and nests.
+// Errors: none. May block, detached, until the domain is free. A thread that CPython ends while it waits (3.13.5
+// and earlier use pthread_exit) unwinds through here.
+#pragma once
+
+#include "shim/borrowed_pool.hpp"
+#include "shim/compat.hpp"
+#include "shim/domain.hpp"
+
+#ifdef Py_GIL_DISABLED
+
+namespace pythonnogil::shim {
+
+class ExclusiveHold;
+
+// What the shim knows of the running OS thread. Trivially constructed and destroyed, so that reading it is one
+// instruction and it stays valid while the thread ends.
+struct ThreadRecord {
+    ExclusiveHold* innermost;
+    BorrowedPool* borrowed;
+    std::size_t locked_arguments;  // how many holds of this thread have an argument locked
+};
+
+// The initial-exec model costs one load instead of a call into the dynamic linker. It takes its 24 bytes from the
+// reserve that glibc keeps for libraries loaded at run time.
+extern thread_local constinit ThreadRecord thread_record
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+class ExclusiveHold {
+ public:
+    // `argument`, when given, is a list, dict or set that is locked together with the domain, so that code
+    // which reads it by macro sees no change from outside. Null locks the domain alone.
+    explicit ExclusiveHold(Domain& domain, PyObject* argument = nullptr);
+
+    // Takes the domain only if that needs no waiting; held() says whether it did.
+    struct TryOnly {};
+    ExclusiveHold(Domain& domain, TryOnly);
+
+    // Not noexcept: taking an outer section up again may end the thread, by unwinding it.
+    ~ExclusiveHold() noexcept(false);
+
+    ExclusiveHold(const ExclusiveHold&) = delete;
+    ExclusiveHold& operator=(const ExclusiveHold&) = delete;
+
+    bool held() const { return state_ != State::none; }
+
+    // Ends the hold before its scope ends; the destructor then has nothing left to do.
+    void leave();
+
+    // Lets waiting threads in once they have been seen waiting for the switch interval, as a GIL holder would. To be
+    // called where legacy code calls into CPython, where a GIL could have changed hands as well. Only on on_top().
+    void hand_over_if_due() {
+        if (domain_.has_waiters()) [[unlikely]]
+            hand_over_when_waited_long();
+    }
+
+    // Gives the argument's lock back for the length of a call into CPython that may lock it itself: locking it
+    // twice would suspend the whole hold. Returns the argument to take again, or null when none was locked.
+    PyObject* release_argument();
+    void reacquire_argument(PyObject* argument);
+
+    // True when this thread's hold of the domain is in force at this moment: taken and not suspended.
+    static bool in_force(Domain& domain);
+
+    // The hold of this thread whose section is the top-most one, or null. Only that one may be handed over.
+    static ExclusiveHold* on_top();
+
+ private:
+    enum class State : std::uint8_t {
+        none,      // nothing is held: left already, or the thread has no thread state
+        covered,   // an enclosing hold is on top of the thread's sections, so that a detach restores it
+        own,       // this hold took the domain
+        borrowed,  // this hold took the domain over from an enclosing hold that lies below other sections
+    };
+
+    bool try_fast(PyObject* argument);
+    void enter_nested_or_wait(PyObject* argument);
+    void wait_for(PyObject* argument);
+    ExclusiveHold* find_lender() const;
+    bool borrow_from(ExclusiveHold& lender, PyObject* argument);
+    void fill_section(PyObject* argument);
+    void set_argument(PyObject* argument);
+    void link_on_top();
+    void unlock_and_unlink();
+    void give_back_to_lender();
+    void leave_while_unwinding();
+    void hand_over_when_waited_long();
+    bool is_on_top() const;
+
+    Domain& domain_;
+    PyThreadState* thread_;
+    ExclusiveHold* previous_;
+    ExclusiveHold* lender_;
+    PyObject* argument_;            // locked together with the domain, or null
+    std::int64_t waiters_seen_at_;  // nanoseconds of the monotonic clock; 0: none seen yet
+    State state_;
+    bool left_;
+    // Laid out as CPython's; the second mutex is used only when an argument is locked as well.
+    PyCriticalSection2 section_;
+};
+
+// Seconds that waiters are made to wait, at most, before a holder that calls into CPython lets them in.
+void set_switch_interval(double seconds);
+
+// --- the path of every guarded call, inline ---
+
+inline bool section_locks(std::uintptr_t tagged, const PyMutex* mutex) {
+    if (tagged == 0 || (tagged & section_inactive) != 0)
+        return false;
+    const auto* section = reinterpret_cast<const PyCriticalSection2*>(tagged & ~section_tags);
+    return section->_cs_base._cs_mutex == mutex ||
+           ((tagged & section_two_mutexes) != 0 && section->_cs_mutex2 == mutex);
+}
+
+inline bool try_lock(PyMutex* mutex) {
+    std::uint8_t expected = mutex_unlocked;
+    return __atomic_compare_exchange_n(&mutex->_bits, &expected, mutex_locked, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* argument)
+    : domain_(domain),
+      thread_(PyThreadState_GetUnchecked()),
+      previous_(thread_record.innermost),
+      lender_(nullptr),
+      argument_(nullptr),
+      waiters_seen_at_(0),
+      state_(State::none),
+      left_(false) {
+    thread_record.innermost = this;
+    if (thread_ == nullptr) [[unlikely]]
+        return;
+    if (argument == nullptr && section_locks(thread_->critical_section, domain.mutex())) {
+        state_ = State::covered;
+        return;
+    }
+    if (!try_fast(argument)) [[unlikely]]
+        enter_nested_or_wait(argument);
+}
+
+inline bool ExclusiveHold::try_fast(PyObject* argument) {
+    if (!try_lock(domain_.mutex()))
+        return false;
+    if (argument != nullptr && !try_lock(&argument->ob_mutex)) {
+        PyMutex_Unlock(domain_.mutex());
+        return false;
+    }
+    fill_section(argument);
+    link_on_top();
+    state_ = State::own;
+    return true;
+}
+
+// Two mutexes stand in the order of their addresses, the order in which CPython takes them when it resumes.
+inline void ExclusiveHold::fill_section(PyObject* argument) {
+    PyMutex* first = domain_.mutex();
+    PyMutex* second = argument == nullptr ? nullptr : &argument->ob_mutex;
+    if (second != nullptr && second < first)
+        std::swap(first, second);
+    section_._cs_base._cs_mutex = first;
+    section_._cs_mutex2 = second;
+    set_argument(argument);
+}
+
+inline void ExclusiveHold::set_argument(PyObject* argument) {
+    if (argument != argument_) {
+        thread_record.locked_arguments += argument != nullptr;
+        thread_record.locked_arguments -= argument_ != nullptr;
+        argument_ = argument;
+    }
+}
+
+inline void ExclusiveHold::link_on_top() {
+    section_._cs_base._cs_prev = thread_->critical_section;
+    const auto address = reinterpret_cast<std::uintptr_t>(&section_);
+    thread_->critical_section = argument_ == nullptr ? address : address | section_two_mutexes;
+}
+
+inline bool ExclusiveHold::is_on_top() const {
+    return (thread_->critical_section & ~section_tags) == reinterpret_cast<std::uintptr_t>(&section_);
+}
+
+inline void ExclusiveHold::leave() {
+    left_ = true;
+    thread_record.innermost = previous_;
+    if (state_ == State::own)
+        unlock_and_unlink();
+    else if (state_ == State::borrowed)
+        give_back_to_lender();
+    set_argument(nullptr);
+    if (previous_ == nullptr && thread_record.borrowed != nullptr)
+        thread_record.borrowed->drain();
+}
+
+inline ExclusiveHold::~ExclusiveHold() noexcept(false) {
+    if (!left_) [[unlikely]]
+        leave_while_unwinding();
+}
+
+}  // namespace pythonnogil::shim
+
+#endif

@@ -1,0 +1,202 @@
+#include "shim/guarded_tables.hpp"
+
+#include <algorithm>
+#include <cstddef>
+#include <map>
+#include <mutex>
+
+#include "shim/domain.hpp"
+#include "shim/elf_image.hpp"
+
+#ifdef Py_GIL_DISABLED
+
+namespace pythonnogil::shim {
+
+namespace {
+
+// Code of the interpreter and of this library, which is never legacy.
+class TrustedCode {
+ public:
+    static bool contains(const void* address) {
+        static const TrustedCode instance;
+        return instance.interpreter_.contains(address) || instance.shim_.contains(address);
+    }
+
+ private:
+    TrustedCode()
+        : interpreter_(ElfImage::containing(reinterpret_cast<const void*>(&PyType_Ready)).value()),
+          shim_(ElfImage::containing(reinterpret_cast<const void*>(&guard_type)).value()) {}
+
+    ElfImage interpreter_;
+    ElfImage shim_;
+};
+
+bool is_writable(const void* address, std::size_t bytes) {
+    const auto image = ElfImage::containing(address);
+    return !image || image->is_writable(address, bytes);
+}
+
+// Copies of tables in read-only memory, by original. The same original gives the same copy.
+template <typename Item>
+Item* writable_copy(const Item* table, std::size_t count) {
+    static std::mutex mutex;
+    static auto* const copies = new std::map<const Item*, Item*>;
+    const std::lock_guard lock(mutex);
+    Item*& copy = (*copies)[table];
+    if (copy == nullptr) {
+        copy = new Item[count];
+        std::copy_n(table, count, copy);
+    }
+    return copy;
+}
+
+template <typename Item>
+Item* writable_table(Item* table, std::size_t count) {
+    return is_writable(table, count * sizeof(Item)) ? table : writable_copy(table, count);
+}
+
+EntryKind kind_of_method(int flags) {
+    switch (flags & (METH_VARARGS | METH_FASTCALL | METH_NOARGS | METH_O | METH_KEYWORDS | METH_METHOD)) {
+        case METH_O:
+            return EntryKind::one_object;
+        case METH_VARARGS:
+        case METH_VARARGS | METH_KEYWORDS:
+            return EntryKind::tuple;
+        case METH_FASTCALL:
+        case METH_FASTCALL | METH_KEYWORDS:
+            return EntryKind::vector;
+        case METH_METHOD | METH_FASTCALL | METH_KEYWORDS:
+            return EntryKind::method;
+        default:
+            return EntryKind::plain;
+    }
+}
+
+void guard_one(PyMethodDef& method) {
+    method.ml_meth = guarded_function(method.ml_meth, kind_of_method(method.ml_flags), method.ml_name);
+}
+
+void guard_accessors(PyGetSetDef& getset) {
+    getset.get = guarded_function(getset.get, EntryKind::plain, getset.name);
+    getset.set = guarded_function(getset.set, EntryKind::plain, getset.name);
+}
+
+// A row of slots: the offset of the pointer in its structure, and how it takes its arguments.
+struct SlotRow {
+    std::size_t offset;
+    EntryKind kind;
+    const char* name;
+};
+
+#define SLOT(structure, member, kind) SlotRow{offsetof(structure, member), EntryKind::kind, #member}
+
+constexpr SlotRow type_slots[] = {
+    SLOT(PyTypeObject, tp_dealloc, deallocator),   SLOT(PyTypeObject, tp_getattr, plain),
+    SLOT(PyTypeObject, tp_setattr, plain),         SLOT(PyTypeObject, tp_repr, plain),
+    SLOT(PyTypeObject, tp_hash, plain),            SLOT(PyTypeObject, tp_call, tuple),
+    SLOT(PyTypeObject, tp_str, plain),             SLOT(PyTypeObject, tp_getattro, plain),
+    SLOT(PyTypeObject, tp_setattro, plain),        SLOT(PyTypeObject, tp_clear, plain),
+    SLOT(PyTypeObject, tp_richcompare, one_object), SLOT(PyTypeObject, tp_iter, plain),
+    SLOT(PyTypeObject, tp_iternext, plain),        SLOT(PyTypeObject, tp_descr_get, plain),
+    SLOT(PyTypeObject, tp_descr_set, plain),       SLOT(PyTypeObject, tp_init, tuple),
+    SLOT(PyTypeObject, tp_alloc, plain),           SLOT(PyTypeObject, tp_new, tuple),
+    SLOT(PyTypeObject, tp_free, plain),            SLOT(PyTypeObject, tp_del, plain),
+    SLOT(PyTypeObject, tp_finalize, plain),        SLOT(PyTypeObject, tp_vectorcall, vector),
+};
+
+#undef SLOT
+
+void guard_slots(void* structure, const SlotRow* rows, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) {
+        void*& slot = *reinterpret_cast<void**>(static_cast<char*>(structure) + rows[i].offset);
+        slot = guarded(slot, rows[i].kind, rows[i].name);
+    }
+}
+
+// The suites (numbers, sequences, ...) hold function pointers and nothing else.
+template <typename Suite>
+Suite* guard_suite(Suite* suite, EntryKind kind, const char* name) {
+    static_assert(sizeof(Suite) % sizeof(void*) == 0);
+    if (suite == nullptr)
+        return nullptr;
+    suite = writable_table(suite, 1);
+    auto** slots = reinterpret_cast<void**>(suite);
+    for (std::size_t i = 0; i < sizeof(Suite) / sizeof(void*); ++i)
+        slots[i] = guarded(slots[i], kind, name);
+    return suite;
+}
+
+}  // namespace
+
+void* guarded(void* function, EntryKind kind, const char* name) {
+    if (function == nullptr || thunk_pool::is_thunk(function) ||
+        (kind != EntryKind::foreign && TrustedCode::contains(function)))
+        return function;
+    return thunk_pool::claim(function, kind, process_domain(), name);
+}
+
+PyMethodDef* guard_methods(PyMethodDef* table) {
+    if (table == nullptr)
+        return nullptr;
+    std::size_t count = 0;
+    while (table[count].ml_name != nullptr)
+        ++count;
+    table = writable_table(table, count + 1);
+    std::for_each_n(table, count, guard_one);
+    return table;
+}
+
+PyMethodDef* guard_method(PyMethodDef* method) {
+    if (method == nullptr)
+        return nullptr;
+    method = writable_table(method, 1);
+    guard_one(*method);
+    return method;
+}
+
+PyGetSetDef* guard_getsets(PyGetSetDef* table) {
+    if (table == nullptr)
+        return nullptr;
+    std::size_t count = 0;
+    while (table[count].name != nullptr)
+        ++count;
+    table = writable_table(table, count + 1);
+    std::for_each_n(table, count, guard_accessors);
+    return table;
+}
+
+PyGetSetDef* guard_getset(PyGetSetDef* getset) {
+    if (getset == nullptr)
+        return nullptr;
+    getset = writable_table(getset, 1);
+    guard_accessors(*getset);
+    return getset;
+}
+
+void guard_type(PyTypeObject* type) {
+    guard_slots(type, type_slots, std::size(type_slots));
+    type->tp_as_number = guard_suite(type->tp_as_number, EntryKind::one_object, "number slot");
+    type->tp_as_sequence = guard_suite(type->tp_as_sequence, EntryKind::plain, "sequence slot");
+    type->tp_as_mapping = guard_suite(type->tp_as_mapping, EntryKind::plain, "mapping slot");
+    type->tp_as_async = guard_suite(type->tp_as_async, EntryKind::plain, "async slot");
+    type->tp_as_buffer = guard_suite(type->tp_as_buffer, EntryKind::plain, "buffer slot");
+    type->tp_methods = guard_methods(type->tp_methods);
+    type->tp_getset = guard_getsets(type->tp_getset);
+}
+
+void guard_vectorcall(PyTypeObject* type) {
+    if ((type->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL) == 0)
+        return;
+    // The instances' pointer is CPython's own where the layout came from one of its types (type, builtin functions).
+    const PyTypeObject* base = type->tp_base;
+    if (base != nullptr && base->tp_vectorcall_offset == type->tp_vectorcall_offset &&
+        TrustedCode::contains(base))
+        return;
+    type->tp_flags &= ~Py_TPFLAGS_HAVE_VECTORCALL;
+    // PyVectorcall_Call reads the pointer in the instance, whether or not the type has the flag.
+    type->tp_call = guarded_function(type->tp_call, EntryKind::foreign, "tp_call");
+}
+
+}  // namespace pythonnogil::shim
+
+#endif

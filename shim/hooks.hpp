@@ -1,0 +1,66 @@
+// Declarations of the replacements, for the table in hooked_functions.cpp. Each is named for the function it replaces.
+#pragma once
+
+#include "shim/compat.hpp"
+
+// CPython defines some of its functions as macros too; the replacements are functions.
+#undef PyCFunction_New
+#undef PyCFunction_NewEx
+#undef PyModule_Create
+
+namespace pythonnogil::shim::hooks {
+
+// Legacy code calls deprecated functions; naming them here is no use of them.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wdeprecated-declarations"
+#define HOOK(function) decltype(::function) function
+HOOK(PyModuleDef_Init);
+HOOK(PyModule_Create2);
+HOOK(PyModule_FromDefAndSpec2);
+HOOK(PyModule_AddFunctions);
+#ifdef Py_GIL_DISABLED
+HOOK(PyUnstable_Module_SetGIL);
+#endif
+
+HOOK(PyType_Ready);
+HOOK(PyType_FromSpec);
+HOOK(PyType_FromSpecWithBases);
+HOOK(PyType_FromModuleAndSpec);
+HOOK(PyType_FromMetaclass);
+
+HOOK(PyCFunction_New);
+HOOK(PyCFunction_NewEx);
+HOOK(PyCMethod_New);
+HOOK(PyDescr_NewMethod);
+HOOK(PyDescr_NewClassMethod);
+HOOK(PyDescr_NewGetSet);
+HOOK(PyCapsule_New);
+HOOK(PyCapsule_SetDestructor);
+HOOK(Py_AddPendingCall);
+HOOK(PyEval_SetProfile);
+HOOK(PyEval_SetTrace);
+HOOK(PyEval_SetProfileAllThreads);
+HOOK(PyEval_SetTraceAllThreads);
+
+HOOK(PyList_GetItem);
+HOOK(PyDict_GetItem);
+HOOK(PyDict_GetItemWithError);
+HOOK(PyDict_GetItemString);
+HOOK(PyDict_SetDefault);
+HOOK(PyDict_Next);
+HOOK(PyWeakref_GetObject);
+HOOK(PySequence_Fast);
+HOOK(PySys_GetObject);
+HOOK(_PyType_Lookup);
+
+HOOK(PyObject_CallFunction);
+HOOK(PyObject_CallMethod);
+HOOK(PyObject_CallFunctionObjArgs);
+HOOK(PyObject_CallMethodObjArgs);
+
+HOOK(PyGILState_Ensure);
+HOOK(PyGILState_Release);
+#undef HOOK
+#pragma GCC diagnostic pop
+
+}  // namespace pythonnogil::shim::hooks

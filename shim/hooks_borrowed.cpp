@@ -1,0 +1,143 @@
+// Borrowed references: each of these takes a strong one under the hood and keeps it until the outermost guarded call
+// returns. Outside a guarded call they are CPython's own.
+
+#include "shim/borrowed_pool.hpp"
+#include "shim/call_out.hpp"
+#include "shim/hooks.hpp"
+
+namespace pythonnogil::shim::hooks {
+
+namespace {
+
+bool inside_guarded_call() { return thread_record.innermost != nullptr; }
+
+PyObject* lent_item(PyObject* dict, PyObject* key) {
+    PyObject* item = nullptr;
+    PyDict_GetItemRef(dict, key, &item);
+    return lend(item);
+}
+
+}  // namespace
+
+PyObject* PyList_GetItem(PyObject* list, Py_ssize_t index) {
+    if (!inside_guarded_call())
+        return ::PyList_GetItem(list, index);
+    CallOut call_out;
+    PyObject* item = lend(PyList_GetItemRef(list, index));
+    call_out.returned();
+    return item;
+}
+
+// Ignores every error, as documented; CPython 3.13 reports them as unraisable, and its words are kept.
+PyObject* PyDict_GetItem(PyObject* dict, PyObject* key) {
+    if (!inside_guarded_call() || !PyDict_Check(dict))
+        return ::PyDict_GetItem(dict, key);
+    CallOut call_out;
+    PyObject* raised = PyErr_GetRaisedException();
+    PyObject* item = lent_item(dict, key);
+    if (item == nullptr && PyErr_Occurred() != nullptr)
+        PyErr_FormatUnraisable(
+            "Exception ignored in PyDict_GetItem(); consider using "
+            "PyDict_GetItemRef() or PyDict_GetItemWithError()");
+    PyErr_SetRaisedException(raised);
+    call_out.returned();
+    return item;
+}
+
+PyObject* PyDict_GetItemWithError(PyObject* dict, PyObject* key) {
+    if (!inside_guarded_call() || !PyDict_Check(dict))
+        return ::PyDict_GetItemWithError(dict, key);
+    CallOut call_out;
+    PyObject* item = lent_item(dict, key);
+    call_out.returned();
+    return item;
+}
+
+PyObject* PyDict_GetItemString(PyObject* dict, const char* key) {
+    if (!inside_guarded_call() || !PyDict_Check(dict))
+        return ::PyDict_GetItemString(dict, key);
+    CallOut call_out;
+    PyObject* raised = PyErr_GetRaisedException();
+    PyObject* item = nullptr;
+    if (PyDict_GetItemStringRef(dict, key, &item) < 0)
+        PyErr_FormatUnraisable(
+            "Exception ignored in PyDict_GetItemString(); consider using "
+            "PyDict_GetItemRefString()");
+    PyErr_SetRaisedException(raised);
+    call_out.returned();
+    return lend(item);
+}
+
+PyObject* PyDict_SetDefault(PyObject* dict, PyObject* key, PyObject* value) {
+    if (!inside_guarded_call() || !PyDict_Check(dict))
+        return ::PyDict_SetDefault(dict, key, value);
+    CallOut call_out;
+    PyObject* item = nullptr;
+    PyDict_SetDefaultRef(dict, key, value, &item);
+    call_out.returned();
+    return lend(item);
+}
+
+// One step is atomic, and what it returns stays alive. A dict that another thread changes between two steps may still
+// skip or repeat entries, as it may under a GIL when the loop calls into Python.
+int PyDict_Next(PyObject* dict, Py_ssize_t* position, PyObject** key, PyObject** value) {
+    if (!inside_guarded_call() || !PyDict_Check(dict))
+        return ::PyDict_Next(dict, position, key, value);
+    CallOut call_out;
+    PyObject* found_key = nullptr;
+    PyObject* found_value = nullptr;
+    PyCriticalSection section;
+    PyCriticalSection_Begin(&section, dict);
+    const int found = ::PyDict_Next(dict, position, &found_key, &found_value);
+    Py_XINCREF(found_key);
+    Py_XINCREF(found_value);
+    PyCriticalSection_End(&section);
+    call_out.returned();
+    if (found == 0)
+        return 0;
+    lend(found_key);
+    lend(found_value);
+    if (key != nullptr)
+        *key = found_key;
+    if (value != nullptr)
+        *value = found_value;
+    return found;
+}
+
+// The pool outlives every guarded call; outside of one, nothing but the caller's luck ever kept the object alive.
+PyObject* PyWeakref_GetObject(PyObject* reference) {
+    if (reference == nullptr || !PyWeakref_Check(reference)) {
+        PyErr_BadInternalCall();
+        return nullptr;
+    }
+    PyObject* object = nullptr;
+    PyWeakref_GetRef(reference, &object);
+    if (object == nullptr)
+        return Py_None;
+    if (inside_guarded_call())
+        return lend(object);
+    Py_DECREF(object);
+    return object;
+}
+
+// The caller reads the result by macro, so it gets a list of its own: another thread may change the original.
+PyObject* PySequence_Fast(PyObject* sequence, const char* message) {
+    if (!inside_guarded_call() || sequence == nullptr || !PyList_CheckExact(sequence))
+        return ::PySequence_Fast(sequence, message);
+    CallOut call_out;
+    PyObject* snapshot = PyList_GetSlice(sequence, 0, PY_SSIZE_T_MAX);
+    call_out.returned();
+    return snapshot;
+}
+
+PyObject* PySys_GetObject(const char* name) {
+    PyObject* found = ::PySys_GetObject(name);
+    return inside_guarded_call() && found != nullptr ? lend(Py_NewRef(found)) : found;
+}
+
+PyObject* _PyType_Lookup(PyTypeObject* type, PyObject* name) {
+    PyObject* found = ::_PyType_Lookup(type, name);
+    return inside_guarded_call() && found != nullptr ? lend(Py_NewRef(found)) : found;
+}
+
+}  // namespace pythonnogil::shim::hooks

@@ -1,0 +1,109 @@
+// Modules: see what a module declares, answer CPython that it is safe without the GIL, and guard its functions.
+
+#include <vector>
+
+#include "shim/guarded_tables.hpp"
+#include "shim/hooks.hpp"
+#include "shim/import_in_progress.hpp"
+#include "shim/module_definitions.hpp"
+
+namespace pythonnogil::shim::hooks {
+
+namespace {
+
+std::string wrong_layout(const ImportInProgress& import) {
+    return "module '" + import.name() + "' (" + import.path() +
+           ") was compiled for another object layout (an ordinary GIL build or the limited API) and would "
+           "crash this interpreter; build it from source with this interpreter's headers";
+}
+
+// What a multi-phase definition says of itself.
+Verdict verdict_of(const PyModuleDef* definition, LegacyReason& reason) {
+    reason = LegacyReason::undeclared;
+    for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0; ++slot) {
+        if (slot->slot != Py_mod_gil)
+            continue;
+        if (slot->value == Py_MOD_GIL_NOT_USED)
+            return Verdict::declared;
+        reason = LegacyReason::explicit_gil;
+    }
+    return Verdict::legacy;
+}
+
+#ifdef Py_GIL_DISABLED
+void answer_not_used(PyObject* module) {
+    if (module != nullptr)
+        ::PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+}
+#else
+void answer_not_used(PyObject*) {}
+#endif
+
+}  // namespace
+
+PyObject* PyModuleDef_Init(PyModuleDef* definition) {
+    ImportInProgress* import = ImportInProgress::current();
+    if (import == nullptr)
+        return ::PyModuleDef_Init(definition);
+    if (!has_this_object_layout(definition)) {
+        import->refuse(wrong_layout(*import));
+        return nullptr;
+    }
+    LegacyReason reason;
+    if (module_definitions::answered(definition, reason)) {
+        // Seen before, under this or another name: its slots are ours already.
+    } else if (verdict_of(definition, reason) == Verdict::declared) {
+        import->declared();
+        return ::PyModuleDef_Init(definition);
+    }
+    if (!import->legacy(reason))
+        return nullptr;
+    module_definitions::answer(definition, reason, import->guards());
+    return ::PyModuleDef_Init(definition);
+}
+
+PyObject* PyModule_Create2(PyModuleDef* definition, int api_version) {
+    ImportInProgress* import = ImportInProgress::current();
+    if (import == nullptr) {
+        module_definitions::guard(definition);
+        return ::PyModule_Create2(definition, api_version);
+    }
+    if (!has_this_object_layout(definition)) {
+        import->refuse(wrong_layout(*import));
+        return nullptr;
+    }
+    // A module that may still declare itself is judged when its init function has returned.
+    if (!import->can_declare_late() && !import->legacy(LegacyReason::single_phase))
+        return nullptr;
+    if (import->guards())
+        module_definitions::guard(definition);
+    PyObject* module = ::PyModule_Create2(definition, api_version);
+    answer_not_used(module);
+    return module;
+}
+
+PyObject* PyModule_FromDefAndSpec2(PyModuleDef* definition, PyObject* spec, int api_version) {
+    LegacyReason reason;
+    const ImportInProgress* import = ImportInProgress::current();
+    if (!module_definitions::answered(definition, reason) &&
+        verdict_of(definition, reason) == Verdict::legacy)
+        module_definitions::answer(definition, reason, import == nullptr || import->guards());
+    return ::PyModule_FromDefAndSpec2(definition, spec, api_version);
+}
+
+int PyModule_AddFunctions(PyObject* module, PyMethodDef* functions) {
+    return ::PyModule_AddFunctions(module, guard_methods(functions));
+}
+
+#ifdef Py_GIL_DISABLED
+// CPython looks at the answer when the init function returns (single-phase) and never again. A call in an exec slot
+// is too late for CPython, and changes nothing here either: the module was judged by its slots.
+int PyUnstable_Module_SetGIL(PyObject* module, void* gil) {
+    ImportInProgress* import = ImportInProgress::current();
+    if (import != nullptr && import->verdict() == Verdict::unknown && gil == Py_MOD_GIL_NOT_USED)
+        import->declared();
+    return ::PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
+}
+#endif
+
+}  // namespace pythonnogil::shim::hooks

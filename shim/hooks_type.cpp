@@ -1,0 +1,105 @@
+// Types: guard their slots and tables before CPython copies a function pointer out of them.
+
+#include <vector>
+
+#include "shim/guarded_tables.hpp"
+#include "shim/hooks.hpp"
+
+namespace pythonnogil::shim::hooks {
+
+namespace {
+
+EntryKind kind_of_slot(int slot) {
+    switch (slot) {
+        case Py_tp_dealloc:
+            return EntryKind::deallocator;
+        case Py_tp_call:
+        case Py_tp_init:
+        case Py_tp_new:
+            return EntryKind::tuple;
+        case Py_tp_richcompare:
+            return EntryKind::one_object;
+        default:
+            return EntryKind::plain;
+    }
+}
+
+// Slots whose value is data, or a function that the collector calls with the world stopped.
+bool is_left_alone(int slot) {
+    switch (slot) {
+        case Py_tp_base:
+        case Py_tp_bases:
+        case Py_tp_doc:
+        case Py_tp_members:
+        case Py_tp_traverse:
+        case Py_tp_is_gc:
+            return true;
+        default:
+            return false;
+    }
+}
+
+PyType_Slot guarded_slot(PyType_Slot slot) {
+    if (slot.slot == Py_tp_methods)
+        slot.pfunc = guard_methods(static_cast<PyMethodDef*>(slot.pfunc));
+    else if (slot.slot == Py_tp_getset)
+        slot.pfunc = guard_getsets(static_cast<PyGetSetDef*>(slot.pfunc));
+    else if (!is_left_alone(slot.slot))
+        slot.pfunc = guarded(slot.pfunc, kind_of_slot(slot.slot), "type slot");
+    return slot;
+}
+
+// A copy of a specification, with thunks in it. CPython keeps no pointer to it.
+class GuardedSpec {
+ public:
+    explicit GuardedSpec(const PyType_Spec& original) : spec_(original) {
+        for (const PyType_Slot* slot = original.slots; slot->slot != 0; ++slot)
+            slots_.push_back(guarded_slot(*slot));
+        slots_.push_back({0, nullptr});
+        spec_.slots = slots_.data();
+    }
+    GuardedSpec(const GuardedSpec&) = delete;
+    GuardedSpec& operator=(const GuardedSpec&) = delete;
+
+    PyType_Spec* get() { return &spec_; }
+
+ private:
+    PyType_Spec spec_;
+    std::vector<PyType_Slot> slots_;
+};
+
+PyObject* with_guarded_vectorcall(PyObject* type) {
+    if (type != nullptr)
+        guard_vectorcall(reinterpret_cast<PyTypeObject*>(type));
+    return type;
+}
+
+}  // namespace
+
+int PyType_Ready(PyTypeObject* type) {
+    if ((type->tp_flags & Py_TPFLAGS_READY) != 0)
+        return ::PyType_Ready(type);
+    guard_type(type);
+    const int result = ::PyType_Ready(type);
+    if (result == 0)
+        guard_vectorcall(type);
+    return result;
+}
+
+PyObject* PyType_FromSpec(PyType_Spec* spec) {
+    return with_guarded_vectorcall(::PyType_FromSpec(GuardedSpec(*spec).get()));
+}
+
+PyObject* PyType_FromSpecWithBases(PyType_Spec* spec, PyObject* bases) {
+    return with_guarded_vectorcall(::PyType_FromSpecWithBases(GuardedSpec(*spec).get(), bases));
+}
+
+PyObject* PyType_FromModuleAndSpec(PyObject* module, PyType_Spec* spec, PyObject* bases) {
+    return with_guarded_vectorcall(::PyType_FromModuleAndSpec(module, GuardedSpec(*spec).get(), bases));
+}
+
+PyObject* PyType_FromMetaclass(PyTypeObject* metaclass, PyObject* module, PyType_Spec* spec, PyObject* bases) {
+    return with_guarded_vectorcall(::PyType_FromMetaclass(metaclass, module, GuardedSpec(*spec).get(), bases));
+}
+
+}  // namespace pythonnogil::shim::hooks

@@ -1,0 +1,76 @@
+#include "shim/import_in_progress.hpp"
+
+#include <utility>
+
+namespace pythonnogil::shim {
+
+namespace {
+
+thread_local ImportInProgress* innermost = nullptr;
+
+}  // namespace
+
+const char* name_of(LegacyReason reason) {
+    switch (reason) {
+        case LegacyReason::undeclared:
+            return "undeclared";
+        case LegacyReason::explicit_gil:
+            return "explicit";
+        case LegacyReason::single_phase:
+            return "single-phase";
+    }
+    return "undeclared";
+}
+
+ImportInProgress::ImportInProgress(std::string name, std::string path, bool guards, bool can_declare_late)
+    : name_(std::move(name)),
+      path_(std::move(path)),
+      guards_(guards),
+      can_declare_late_(can_declare_late),
+      outer_(innermost) {
+    innermost = this;
+}
+
+ImportInProgress::~ImportInProgress() {
+    innermost = outer_;
+    Py_XDECREF(refusal_);
+}
+
+ImportInProgress* ImportInProgress::current() { return innermost; }
+
+void ImportInProgress::declared() { verdict_ = Verdict::declared; }
+
+bool ImportInProgress::legacy(LegacyReason reason) {
+    if (verdict_ == Verdict::legacy)
+        return !refused();
+    verdict_ = Verdict::legacy;
+    reason_ = reason;
+    if (admit(reason))
+        return true;
+    remember_refusal();
+    return false;
+}
+
+void ImportInProgress::refuse(const std::string& message) {
+    PyObject* text = PyUnicode_FromStringAndSize(message.data(), static_cast<Py_ssize_t>(message.size()));
+    PyObject* name = PyUnicode_FromString(name_.c_str());
+    PyObject* path = PyUnicode_DecodeFSDefault(path_.c_str());
+    if (text != nullptr && name != nullptr && path != nullptr)
+        PyErr_SetImportError(text, name, path);
+    Py_XDECREF(text);
+    Py_XDECREF(name);
+    Py_XDECREF(path);
+    remember_refusal();
+}
+
+// An init function may replace or swallow the exception that it is refused with; the import fails with it all the
+// same, so one reference is kept here.
+void ImportInProgress::remember_refusal() {
+    PyObject* raised = PyErr_GetRaisedException();
+    Py_XSETREF(refusal_, Py_XNewRef(raised));
+    PyErr_SetRaisedException(raised);
+}
+
+PyObject* ImportInProgress::take_refusal() { return std::exchange(refusal_, nullptr); }
+
+}  // namespace pythonnogil::shim

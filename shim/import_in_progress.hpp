@@ -1,0 +1,75 @@
+// The import that the running thread is in the middle of, as far as the answers to CPython depend on it.
+//
+// The loader makes one around CPython's own create_dynamic. The interposed functions that see what a
+// module declares find it here, and ask it whether the module may go on.
+//
+// Thread-safety: belongs to one thread; imports nest.
+#pragma once
+
+#include <string>
+
+#include "shim/compat.hpp"
+
+namespace pythonnogil::shim {
+
+// Why a module counts as legacy.
+enum class LegacyReason {
+    undeclared,    // multi-phase, without a Py_mod_gil slot
+    explicit_gil,  // multi-phase, with a slot that says Py_MOD_GIL_USED
+    single_phase,  // single-phase, and PyUnstable_Module_SetGIL was not called
+};
+
+const char* name_of(LegacyReason reason);
+
+enum class Verdict { unknown, declared, legacy };
+
+class ImportInProgress {
+ public:
+    ImportInProgress(std::string name, std::string path, bool guards, bool can_declare_late);
+    virtual ~ImportInProgress();
+    ImportInProgress(const ImportInProgress&) = delete;
+    ImportInProgress& operator=(const ImportInProgress&) = delete;
+
+    // The innermost import of this thread, or null.
+    static ImportInProgress* current();
+
+    // Records that the module declares that it is safe without the GIL.
+    void declared();
+
+    // Records that the module is legacy. False, with a Python exception set and remembered: it must not be loaded.
+    bool legacy(LegacyReason reason);
+
+    // Refuses the module: sets ImportError with this message, and remembers it.
+    void refuse(const std::string& message);
+
+    // Takes the exception that the refusal remembered; null when the module was not refused. New reference.
+    PyObject* take_refusal();
+    bool refused() const { return refusal_ != nullptr; }
+
+    const std::string& name() const { return name_; }
+    const std::string& path() const { return path_; }
+    Verdict verdict() const { return verdict_; }
+    LegacyReason reason() const { return reason_; }
+    // Whether a legacy module's entries are guarded (mode gil), or left alone.
+    bool guards() const { return guards_; }
+    // A single-phase module may declare itself after it was created, if it imports the function for that.
+    bool can_declare_late() const { return can_declare_late_; }
+
+ protected:
+    // Asks whether a legacy module may go on; false with a Python exception set when not.
+    virtual bool admit(LegacyReason reason) = 0;
+
+ private:
+    void remember_refusal();
+
+    std::string name_;
+    std::string path_;
+    bool guards_;
+    bool can_declare_late_;
+    Verdict verdict_ = Verdict::unknown;
+    LegacyReason reason_ = LegacyReason::undeclared;
+    PyObject* refusal_ = nullptr;
+    ImportInProgress* outer_;
+};
+
+}  // namespace pythonnogil::shim

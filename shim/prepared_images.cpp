@@ -1,0 +1,131 @@
+#include "shim/prepared_images.hpp"
+
+#include <dlfcn.h>
+
+#include <algorithm>
+#include <map>
+#include <mutex>
+#include <set>
+
+#include "shim/log.hpp"
+
+namespace pythonnogil::shim {
+
+namespace {
+
+// Covers dlopen and patching. A constructor that runs inside dlopen may import another extension, so the owner may
+// enter again; and it may detach, so a thread waits for the lock detached, lest it keep the world from being stopped.
+class LoaderLock {
+ public:
+    LoaderLock() {
+        PyThreadState* const thread = PyEval_SaveThread();
+        mutex().lock();
+        PyEval_RestoreThread(thread);
+    }
+    ~LoaderLock() { mutex().unlock(); }
+    LoaderLock(const LoaderLock&) = delete;
+    LoaderLock& operator=(const LoaderLock&) = delete;
+
+ private:
+    static std::recursive_mutex& mutex() {
+        static auto* const instance = new std::recursive_mutex;
+        return *instance;
+    }
+};
+
+// An image with redirected imports, and how many preparations want it so: those under way, and those kept.
+struct SharedPatch {
+    PatchedImage patched;
+    std::size_t users;
+};
+
+// What is known of the images of this process, by base address. Guarded by LoaderLock.
+struct KnownImages {
+    std::map<std::uintptr_t, SharedPatch> patched;
+    std::set<std::uintptr_t> without_imports;
+};
+
+KnownImages& known_images() {
+    static auto* const instance = new KnownImages;
+    return *instance;
+}
+
+bool is_trusted(const ElfImage& image) {
+    return image.contains(reinterpret_cast<const void*>(&PyType_Ready)) ||
+           image.contains(reinterpret_cast<const void*>(&known_images));
+}
+
+void* load(const std::string& path, int flags) {
+    // As CPython does it: a bare name is a file of the current directory, not one to search for.
+    const std::string file = path.find('/') == std::string::npos ? "./" + path : path;
+    void* const handle = dlopen(file.c_str(), flags);
+    if (handle == nullptr) {
+        const char* const error = dlerror();
+        throw LoadError(error == nullptr ? file + ": unknown dlopen() error" : error);
+    }
+    return handle;
+}
+
+}  // namespace
+
+PreparedImages::PreparedImages(const std::string& path, int flags, const InterpositionTable& table) {
+    const LoaderLock lock;
+    try {
+        prepare(ElfImage::from_handle(load(path, flags)), table);
+    } catch (...) {
+        release();
+        throw;
+    }
+}
+
+void PreparedImages::prepare(const ElfImage& image, const InterpositionTable& table) {
+    const bool visited = std::ranges::any_of(
+        images_, [&](const ElfImage& other) { return other.base() == image.base(); });
+    if (visited || is_trusted(image) || known_images().without_imports.contains(image.base()))
+        return;
+    images_.push_back(image);
+    redirect(image, table);
+    for (const ElfImage& dependency : image.dependencies())
+        prepare(dependency, table);
+}
+
+void PreparedImages::redirect(const ElfImage& image, const InterpositionTable& table) {
+    KnownImages& known = known_images();
+    auto place = known.patched.find(image.base());
+    if (place == known.patched.end()) {
+        PatchedImage patched = patch(image, table);
+        if (patched.slots().empty()) {
+            known.without_imports.insert(image.base());
+            return;
+        }
+        log_debug("redirected " + std::to_string(patched.slots().size()) + " imports of " + image.path());
+        place = known.patched.emplace(image.base(), SharedPatch{std::move(patched), 0}).first;
+    }
+    ++place->second.users;
+    used_.push_back(image.base());
+}
+
+void PreparedImages::release() {
+    KnownImages& known = known_images();
+    for (const std::uintptr_t base : used_) {
+        const auto place = known.patched.find(base);
+        if (--place->second.users == 0) {
+            place->second.patched.restore();
+            known.patched.erase(place);
+        }
+    }
+    used_.clear();
+}
+
+PreparedImages::~PreparedImages() {
+    if (kept_)
+        return;
+    const LoaderLock lock;
+    release();
+}
+
+bool PreparedImages::imports(const char* function) const {
+    return std::ranges::any_of(images_, [&](const ElfImage& image) { return image.imports(function); });
+}
+
+}  // namespace pythonnogil::shim

@@ -1,0 +1,85 @@
+#include "shim/thunk_pool.hpp"
+
+#include <map>
+#include <mutex>
+#include <string>
+#include <tuple>
+
+extern "C" {
+// Defined by thunks_<architecture>.S: thunk_count blocks of thunk_size bytes.
+extern const char pythonnogil_thunks[] __attribute__((visibility("hidden")));
+// Read by the thunks. Zero pages until claimed.
+pythonnogil::shim::Entry pythonnogil_entries[pythonnogil::shim::thunk_count]
+    __attribute__((visibility("hidden")));
+}
+
+namespace pythonnogil::shim {
+
+namespace {
+
+constexpr std::size_t thunk_size = 16;
+
+struct Pool {
+    std::mutex mutex;  // guards the two members below; never held while Python code runs
+    std::map<std::tuple<void*, EntryKind, Domain*>, std::size_t> index_of;
+    std::size_t next = 0;
+};
+
+// Never destroyed: threads may claim entries while the process ends.
+Pool& pool() {
+    static Pool* const instance = new Pool;
+    return *instance;
+}
+
+}  // namespace
+
+ThunkPoolExhausted::ThunkPoolExhausted()
+    : std::runtime_error("all " + std::to_string(thunk_count) +
+                         " guarded entries of this process are in use; import fewer legacy modules, "
+                         "or run them with PYTHONNOGIL_MODE=off, which turns the GIL on") {}
+
+namespace thunk_pool {
+
+void* claim(void* function, EntryKind kind, Domain& domain, const char* name) {
+    Pool& claimed_pool = pool();
+    const std::lock_guard lock(claimed_pool.mutex);
+    const auto [place, is_new] =
+        claimed_pool.index_of.try_emplace({function, kind, &domain}, claimed_pool.next);
+    if (is_new) {
+        if (claimed_pool.next == thunk_count) {
+            claimed_pool.index_of.erase(place);
+            throw ThunkPoolExhausted();
+        }
+        pythonnogil_entries[claimed_pool.next++] =
+            Entry{reinterpret_cast<EntryFunction>(function), &domain, name, kind};
+    }
+    return const_cast<char*>(pythonnogil_thunks + place->second * thunk_size);
+}
+
+bool is_thunk(const void* address) {
+    const auto offset = reinterpret_cast<std::uintptr_t>(address) -
+                        reinterpret_cast<std::uintptr_t>(pythonnogil_thunks);
+    return offset < thunk_count * thunk_size;
+}
+
+void* target_of(void* address) {
+    if (!is_thunk(address))
+        return address;
+    const auto index = static_cast<std::size_t>(static_cast<const char*>(address) - pythonnogil_thunks) /
+                       thunk_size;
+    return reinterpret_cast<void*>(pythonnogil_entries[index].function);
+}
+
+void for_each_function(const std::function<void(const void*)>& visit) {
+    std::size_t claimed = 0;
+    {
+        const std::lock_guard lock(pool().mutex);
+        claimed = pool().next;
+    }
+    for (std::size_t i = 0; i < claimed; ++i)
+        visit(reinterpret_cast<const void*>(pythonnogil_entries[i].function));
+}
+
+}  // namespace thunk_pool
+
+}  // namespace pythonnogil::shim

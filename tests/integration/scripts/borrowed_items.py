@@ -1,0 +1,63 @@
+"""Replaces what legacy code has borrowed and still uses: FUNCTION of borrowed_items."""
+
+import itertools
+import sys
+import weakref
+
+import stage
+
+SECONDS = 1.5
+module = stage.load("borrowed_items")
+name = sys.argv[1]
+function = getattr(module, name)
+letters = itertools.cycle(range(1, 255))
+
+
+class Holder:
+    """Holds the container, or is itself what a weak reference leads to."""
+
+    items: object = None
+
+
+def fresh() -> bytes:
+    return bytes([next(letters)]) * 64
+
+
+in_list = [fresh()]
+in_dict = {"key": fresh()}
+holder = Holder()
+holder.items = in_list if "list" in name else in_dict
+referents = [Holder()]
+targets = {
+    "list_item": in_list,
+    "attribute_list_item": holder,
+    "dict_item": in_dict,
+    "dict_item_with_error": in_dict,
+    "dict_item_string": in_dict,
+    "attribute_dict_item": holder,
+}
+span = stage.Span(SECONDS)
+
+
+def use() -> tuple[int, int]:
+    changed = calls = 0
+    while span:
+        target = weakref.ref(referents[0]) if name == "weak_referent" else targets[name]
+        changed += function(target)
+        calls += 1
+    return changed, calls
+
+
+def replace() -> tuple[int, int]:
+    while span:
+        for _ in range(50):
+            in_list[0] = fresh()
+            in_dict["key"] = fresh()
+            referents[0] = Holder()
+    return 0, 0
+
+
+results = stage.together(use, use, replace, replace)
+changed = sum(result[0] for result in results)
+calls = sum(result[1] for result in results)
+stage.report(changed, calls=calls)

@@ -1,0 +1,37 @@
+"""A debugger that stops in guarded code sees through the guard to the interpreter and to main."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parent / "scripts" / "stop_inside.py"
+# One frame of a backtrace: its number, perhaps an address, its function.
+FRAME = re.compile(r"^#(\d+)\s+(?:0x[0-9a-f]+ in )?([\w:.@]+)", re.MULTILINE)
+
+
+def backtrace(extensions: Path) -> tuple[list[str], str]:
+    """The functions on the stack inside legacy code, innermost first, and all that gdb said."""
+    environment = {name: v for name, v in os.environ.items() if not name.startswith("PYTHON")}
+    environment |= {"PYTHONNOGIL_FIXTURES": str(extensions), "PYTHONNOGIL_TEST_LIMIT": "100"}
+    command = ["gdb", "-nx", "-batch", "-iex", "set auto-load off"]
+    for order in ("set breakpoint pending on", "set debuginfod enabled off", "break count_once",
+                  "run", "bt", "kill"):
+        command += ["-ex", order]
+    command += ["--args", sys.executable, str(SCRIPT)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    return [match[2] for match in map(FRAME.match, done.stdout.splitlines()) if match], done.stdout
+
+
+@pytest.mark.skipif(shutil.which("gdb") is None, reason="gdb is not installed")
+def test_backtrace_from_guarded_code(extensions: Path) -> None:
+    functions, said = backtrace(extensions)
+    assert functions[:2] == ["count_once", "increment"], said
+    assert any("pythonnogil" in name for name in functions[2:8]), said
+    assert "_PyEval_EvalFrameDefault" in functions, said
+    assert functions[-1] in ("main", "_start", "__libc_start_main_impl"), said
+    assert "corrupt stack" not in said

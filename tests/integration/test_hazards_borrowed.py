@@ -1,0 +1,61 @@
+"""References that legacy code borrows while other threads free what they lead to."""
+
+import pytest
+from children import Stage
+
+BORROWERS = [
+    "list_item",
+    "dict_item",
+    "dict_item_with_error",
+    "dict_item_string",
+    "attribute_list_item",
+    "attribute_dict_item",
+    "weak_referent",
+]
+
+
+@pytest.mark.parametrize("borrower", BORROWERS)
+def test_borrowed_item_freed_by_another_thread(guarded: Stage, borrower: str) -> None:
+    report = guarded.check("borrowed_items.py", borrower)
+    assert report["calls"] > 1000
+
+
+@pytest.mark.parametrize("borrower", BORROWERS)
+def test_borrowed_item_freed_by_another_thread_control(unguarded: Stage, borrower: str) -> None:
+    unguarded.assert_hazard("borrowed_items.py", borrower)
+
+
+def test_dict_walked_while_mutated(guarded: Stage) -> None:
+    report = guarded.check("dict_walker.py", "walk")
+    assert report["walks"] > 100
+    assert report["inexact_walks"] == 0
+
+
+def test_dict_walked_while_mutated_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("dict_walker.py", "walk")
+
+
+def test_dict_that_is_no_argument_walked_while_mutated(guarded: Stage) -> None:
+    report = guarded.check("dict_walker.py", "walk_attribute")
+    assert report["walks"] > 100
+
+
+def test_dict_that_is_no_argument_walked_while_mutated_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("dict_walker.py", "walk_attribute")
+
+
+def test_list_read_by_macro_while_mutated(guarded: Stage) -> None:
+    report = guarded.check("macro_list_reader.py")
+    assert report["reads"] > 100
+
+
+def test_list_read_by_macro_while_mutated_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("macro_list_reader.py")
+
+
+def test_item_borrowed_in_private_library(guarded: Stage) -> None:
+    guarded.check("private_library.py")
+
+
+def test_item_borrowed_in_private_library_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("private_library.py")

@@ -1,0 +1,72 @@
+"""Legacy code that calls back, is called back, or is entered from where nobody expects it."""
+
+import pytest
+from children import Stage
+
+
+def test_blocking_callback_against_a_waiter(guarded: Stage) -> None:
+    guarded.check("blocking_callback.py")
+
+
+def test_blocking_callback_against_a_waiter_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("blocking_callback.py")
+
+
+@pytest.mark.parametrize("kind", ["deep", "mutual"])
+def test_reentry(guarded: Stage, kind: str) -> None:
+    guarded.check("reentry.py", kind)
+
+
+@pytest.mark.parametrize("kind", ["deep", "mutual"])
+def test_reentry_control(unguarded: Stage, kind: str) -> None:
+    unguarded.assert_hazard("reentry.py", kind)
+
+
+@pytest.mark.parametrize("kind", ["nested", "foreign"])
+def test_own_dealloc_inside_own_call(guarded: Stage, kind: str) -> None:
+    report = guarded.check("own_dealloc.py", kind)
+    assert report["lost_ends"] == 0
+    assert report["overlaps"] == 0
+
+
+@pytest.mark.parametrize("kind", ["nested", "foreign"])
+def test_own_dealloc_inside_own_call_control(unguarded: Stage, kind: str) -> None:
+    unguarded.assert_hazard("own_dealloc.py", kind)
+
+
+def test_foreign_thread(guarded: Stage) -> None:
+    report = guarded.check("foreign_thread.py")
+    assert report["called"] == 3_000
+
+
+def test_foreign_thread_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("foreign_thread.py")
+
+
+@pytest.mark.parametrize("kind", ["profile", "trace"])
+def test_profile_and_trace_callbacks(guarded: Stage, kind: str) -> None:
+    guarded.check("profile_hook.py", kind)
+
+
+@pytest.mark.parametrize("kind", ["profile", "trace"])
+def test_profile_and_trace_callbacks_control(unguarded: Stage, kind: str) -> None:
+    unguarded.assert_hazard("profile_hook.py", kind)
+
+
+@pytest.mark.parametrize("way", ["make", "make_late"])
+def test_capsule_destructor(guarded: Stage, way: str) -> None:
+    guarded.check("capsule_maker.py", way)
+
+
+@pytest.mark.parametrize("way", ["make", "make_late"])
+def test_capsule_destructor_control(unguarded: Stage, way: str) -> None:
+    unguarded.assert_hazard("capsule_maker.py", way)
+
+
+def test_cpp_exceptions_cross_the_guard(guarded: Stage) -> None:
+    report = guarded.check("cpp_exceptions.py")
+    assert report["not_caught"] == 0
+
+
+def test_cpp_exceptions_cross_the_guard_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("cpp_exceptions.py")
