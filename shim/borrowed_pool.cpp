@@ -1,7 +1,5 @@
 #include "shim/borrowed_pool.hpp"
 
-#ifdef Py_GIL_DISABLED
-
 #include <algorithm>
 
 #include "shim/exclusive_hold.hpp"
@@ -74,5 +72,3 @@ PyObject* lend(PyObject* strong) {
 }
 
 }  // namespace pythonnogil::shim
-
-#endif

@@ -12,8 +12,6 @@
 
 #include "shim/compat.hpp"
 
-#ifdef Py_GIL_DISABLED
-
 namespace pythonnogil::shim {
 
 class BorrowedPool {
@@ -42,5 +40,3 @@ class BorrowedPool {
 PyObject* lend(PyObject* strong);
 
 }  // namespace pythonnogil::shim
-
-#endif

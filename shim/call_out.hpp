@@ -9,8 +9,6 @@
 
 #include "shim/exclusive_hold.hpp"
 
-#ifdef Py_GIL_DISABLED
-
 namespace pythonnogil::shim {
 
 class CallOut {
@@ -58,5 +56,3 @@ struct CallOutTo<function> {
 };
 
 }  // namespace pythonnogil::shim
-
-#endif

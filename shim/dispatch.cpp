@@ -4,8 +4,6 @@
 #include "shim/exclusive_hold.hpp"
 #include "shim/thunk_pool.hpp"
 
-#ifdef Py_GIL_DISABLED
-
 namespace pythonnogil::shim {
 
 namespace {
@@ -67,5 +65,3 @@ extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispa
 }
 
 }  // namespace pythonnogil::shim
-
-#endif

@@ -7,8 +7,6 @@
 
 namespace pythonnogil::shim {
 
-#ifdef Py_GIL_DISABLED
-
 class Domain {
  public:
     constexpr Domain() = default;
@@ -36,11 +34,5 @@ class Domain {
 
 // The one domain of this process.
 Domain& process_domain();
-
-#else
-
-class Domain;
-
-#endif
 
 }  // namespace pythonnogil::shim

@@ -2,8 +2,6 @@
 
 #include "shim/exclusive_hold.hpp"
 
-#ifdef Py_GIL_DISABLED
-
 namespace pythonnogil::shim {
 
 namespace {
@@ -123,5 +121,3 @@ void deallocate_guarded(const Entry& entry, PyObject* object) {
 }
 
 }  // namespace pythonnogil::shim
-
-#endif

@@ -9,13 +9,9 @@
 
 #include "shim/thunk_pool.hpp"
 
-#ifdef Py_GIL_DISABLED
-
 namespace pythonnogil::shim {
 
 // Runs the legacy deallocator of `entry` on `object` under the guard, unless somebody revived the object first.
 void deallocate_guarded(const Entry& entry, PyObject* object);
 
 }  // namespace pythonnogil::shim
-
-#endif

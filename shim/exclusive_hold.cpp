@@ -1,7 +1,5 @@
 #include "shim/exclusive_hold.hpp"
 
-#ifdef Py_GIL_DISABLED
-
 #include <pthread.h>
 #include <time.h>
 
@@ -230,5 +228,3 @@ ExclusiveHold* ExclusiveHold::on_top() {
 }
 
 }  // namespace pythonnogil::shim
-
-#endif

@@ -13,8 +13,6 @@
 #include "shim/compat.hpp"
 #include "shim/domain.hpp"
 
-#ifdef Py_GIL_DISABLED
-
 namespace pythonnogil::shim {
 
 class ExclusiveHold;
@@ -204,5 +202,3 @@ inline ExclusiveHold::~ExclusiveHold() noexcept(false) {
 }
 
 }  // namespace pythonnogil::shim
-
-#endif

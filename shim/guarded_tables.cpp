@@ -8,8 +8,6 @@
 #include "shim/domain.hpp"
 #include "shim/elf_image.hpp"
 
-#ifdef Py_GIL_DISABLED
-
 namespace pythonnogil::shim {
 
 namespace {
@@ -113,16 +111,17 @@ void guard_slots(void* structure, const SlotRow* rows, std::size_t count) {
     }
 }
 
-// The suites (numbers, sequences, ...) hold function pointers and nothing else.
+// The suites (numbers, sequences, ...) hold function pointers and nothing else. Unary and binary functions stand side by
+// side in them, so no argument is looked at.
 template <typename Suite>
-Suite* guard_suite(Suite* suite, EntryKind kind, const char* name) {
+Suite* guard_suite(Suite* suite, const char* name) {
     static_assert(sizeof(Suite) % sizeof(void*) == 0);
     if (suite == nullptr)
         return nullptr;
     suite = writable_table(suite, 1);
     auto** slots = reinterpret_cast<void**>(suite);
     for (std::size_t i = 0; i < sizeof(Suite) / sizeof(void*); ++i)
-        slots[i] = guarded(slots[i], kind, name);
+        slots[i] = guarded(slots[i], EntryKind::plain, name);
     return suite;
 }
 
@@ -175,11 +174,11 @@ PyGetSetDef* guard_getset(PyGetSetDef* getset) {
 
 void guard_type(PyTypeObject* type) {
     guard_slots(type, type_slots, std::size(type_slots));
-    type->tp_as_number = guard_suite(type->tp_as_number, EntryKind::one_object, "number slot");
-    type->tp_as_sequence = guard_suite(type->tp_as_sequence, EntryKind::plain, "sequence slot");
-    type->tp_as_mapping = guard_suite(type->tp_as_mapping, EntryKind::plain, "mapping slot");
-    type->tp_as_async = guard_suite(type->tp_as_async, EntryKind::plain, "async slot");
-    type->tp_as_buffer = guard_suite(type->tp_as_buffer, EntryKind::plain, "buffer slot");
+    type->tp_as_number = guard_suite(type->tp_as_number, "number slot");
+    type->tp_as_sequence = guard_suite(type->tp_as_sequence, "sequence slot");
+    type->tp_as_mapping = guard_suite(type->tp_as_mapping, "mapping slot");
+    type->tp_as_async = guard_suite(type->tp_as_async, "async slot");
+    type->tp_as_buffer = guard_suite(type->tp_as_buffer, "buffer slot");
     type->tp_methods = guard_methods(type->tp_methods);
     type->tp_getset = guard_getsets(type->tp_getset);
 }
@@ -198,5 +197,3 @@ void guard_vectorcall(PyTypeObject* type) {
 }
 
 }  // namespace pythonnogil::shim
-
-#endif

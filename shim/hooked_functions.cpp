@@ -2,8 +2,11 @@
 
 #include <vector>
 
-#include "shim/call_out.hpp"
 #include "shim/hooks.hpp"
+
+#ifdef Py_GIL_DISABLED
+#include "shim/call_out.hpp"
+#endif
 
 namespace pythonnogil::shim {
 

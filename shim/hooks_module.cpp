@@ -1,8 +1,6 @@
 // Modules: see what a module declares, answer CPython that it is safe without the GIL, and guard its functions.
 
-#include <vector>
-
-#include "shim/guarded_tables.hpp"
+#include "shim/attempt.hpp"
 #include "shim/hooks.hpp"
 #include "shim/import_in_progress.hpp"
 #include "shim/module_definitions.hpp"
@@ -28,6 +26,14 @@ Verdict verdict_of(const PyModuleDef* definition, LegacyReason& reason) {
         reason = LegacyReason::explicit_gil;
     }
     return Verdict::legacy;
+}
+
+bool guard(PyModuleDef* definition) {
+    return attempt([&] { module_definitions::guard(definition); });
+}
+
+bool answer(PyModuleDef* definition, LegacyReason reason, bool guards) {
+    return attempt([&] { module_definitions::answer(definition, reason, guards); });
 }
 
 #ifdef Py_GIL_DISABLED
@@ -56,18 +62,15 @@ PyObject* PyModuleDef_Init(PyModuleDef* definition) {
         import->declared();
         return ::PyModuleDef_Init(definition);
     }
-    if (!import->legacy(reason))
+    if (!import->legacy(reason) || !answer(definition, reason, import->guards()))
         return nullptr;
-    module_definitions::answer(definition, reason, import->guards());
     return ::PyModuleDef_Init(definition);
 }
 
 PyObject* PyModule_Create2(PyModuleDef* definition, int api_version) {
     ImportInProgress* import = ImportInProgress::current();
-    if (import == nullptr) {
-        module_definitions::guard(definition);
-        return ::PyModule_Create2(definition, api_version);
-    }
+    if (import == nullptr)
+        return guard(definition) ? ::PyModule_Create2(definition, api_version) : nullptr;
     if (!has_this_object_layout(definition)) {
         import->refuse(wrong_layout(*import));
         return nullptr;
@@ -75,8 +78,8 @@ PyObject* PyModule_Create2(PyModuleDef* definition, int api_version) {
     // A module that may still declare itself is judged when its init function has returned.
     if (!import->can_declare_late() && !import->legacy(LegacyReason::single_phase))
         return nullptr;
-    if (import->guards())
-        module_definitions::guard(definition);
+    if (import->guards() && !guard(definition))
+        return nullptr;
     PyObject* module = ::PyModule_Create2(definition, api_version);
     answer_not_used(module);
     return module;
@@ -86,13 +89,10 @@ PyObject* PyModule_FromDefAndSpec2(PyModuleDef* definition, PyObject* spec, int 
     LegacyReason reason;
     const ImportInProgress* import = ImportInProgress::current();
     if (!module_definitions::answered(definition, reason) &&
-        verdict_of(definition, reason) == Verdict::legacy)
-        module_definitions::answer(definition, reason, import == nullptr || import->guards());
+        verdict_of(definition, reason) == Verdict::legacy &&
+        !answer(definition, reason, import == nullptr || import->guards()))
+        return nullptr;
     return ::PyModule_FromDefAndSpec2(definition, spec, api_version);
-}
-
-int PyModule_AddFunctions(PyObject* module, PyMethodDef* functions) {
-    return ::PyModule_AddFunctions(module, guard_methods(functions));
 }
 
 #ifdef Py_GIL_DISABLED

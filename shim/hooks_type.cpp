@@ -1,7 +1,9 @@
 // Types: guard their slots and tables before CPython copies a function pointer out of them.
 
+#include <optional>
 #include <vector>
 
+#include "shim/attempt.hpp"
 #include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
 
@@ -50,27 +52,27 @@ PyType_Slot guarded_slot(PyType_Slot slot) {
 }
 
 // A copy of a specification, with thunks in it. CPython keeps no pointer to it.
-class GuardedSpec {
- public:
-    explicit GuardedSpec(const PyType_Spec& original) : spec_(original) {
+struct GuardedSpec {
+    explicit GuardedSpec(const PyType_Spec& original) : spec(original) {
         for (const PyType_Slot* slot = original.slots; slot->slot != 0; ++slot)
-            slots_.push_back(guarded_slot(*slot));
-        slots_.push_back({0, nullptr});
-        spec_.slots = slots_.data();
+            slots.push_back(guarded_slot(*slot));
+        slots.push_back({0, nullptr});
+        spec.slots = slots.data();
     }
     GuardedSpec(const GuardedSpec&) = delete;
     GuardedSpec& operator=(const GuardedSpec&) = delete;
 
-    PyType_Spec* get() { return &spec_; }
-
- private:
-    PyType_Spec spec_;
-    std::vector<PyType_Slot> slots_;
+    PyType_Spec spec;
+    std::vector<PyType_Slot> slots;
 };
 
-PyObject* with_guarded_vectorcall(PyObject* type) {
-    if (type != nullptr)
-        guard_vectorcall(reinterpret_cast<PyTypeObject*>(type));
+PyObject* type_from(PyTypeObject* metaclass, PyObject* module, const PyType_Spec& original, PyObject* bases) {
+    std::optional<GuardedSpec> guarded;
+    if (!attempt([&] { guarded.emplace(original); }))
+        return nullptr;
+    PyObject* type = ::PyType_FromMetaclass(metaclass, module, &guarded->spec, bases);
+    if (type != nullptr && !attempt([&] { guard_vectorcall(reinterpret_cast<PyTypeObject*>(type)); }))
+        Py_CLEAR(type);
     return type;
 }
 
@@ -79,27 +81,24 @@ PyObject* with_guarded_vectorcall(PyObject* type) {
 int PyType_Ready(PyTypeObject* type) {
     if ((type->tp_flags & Py_TPFLAGS_READY) != 0)
         return ::PyType_Ready(type);
-    guard_type(type);
-    const int result = ::PyType_Ready(type);
-    if (result == 0)
-        guard_vectorcall(type);
-    return result;
+    if (!attempt([&] { guard_type(type); }) || ::PyType_Ready(type) < 0)
+        return -1;
+    return attempt([&] { guard_vectorcall(type); }) ? 0 : -1;
 }
 
-PyObject* PyType_FromSpec(PyType_Spec* spec) {
-    return with_guarded_vectorcall(::PyType_FromSpec(GuardedSpec(*spec).get()));
-}
+// CPython's own shorter forms of PyType_FromMetaclass do the same, and take the metaclass from the bases.
+PyObject* PyType_FromSpec(PyType_Spec* spec) { return type_from(nullptr, nullptr, *spec, nullptr); }
 
 PyObject* PyType_FromSpecWithBases(PyType_Spec* spec, PyObject* bases) {
-    return with_guarded_vectorcall(::PyType_FromSpecWithBases(GuardedSpec(*spec).get(), bases));
+    return type_from(nullptr, nullptr, *spec, bases);
 }
 
 PyObject* PyType_FromModuleAndSpec(PyObject* module, PyType_Spec* spec, PyObject* bases) {
-    return with_guarded_vectorcall(::PyType_FromModuleAndSpec(module, GuardedSpec(*spec).get(), bases));
+    return type_from(nullptr, module, *spec, bases);
 }
 
 PyObject* PyType_FromMetaclass(PyTypeObject* metaclass, PyObject* module, PyType_Spec* spec, PyObject* bases) {
-    return with_guarded_vectorcall(::PyType_FromMetaclass(metaclass, module, GuardedSpec(*spec).get(), bases));
+    return type_from(metaclass, module, *spec, bases);
 }
 
 }  // namespace pythonnogil::shim::hooks

@@ -5,7 +5,9 @@
 #include <mutex>
 #include <vector>
 
+#ifdef Py_GIL_DISABLED
 #include "shim/guarded_tables.hpp"
+#endif
 
 namespace pythonnogil::shim::module_definitions {
 
@@ -27,22 +29,26 @@ Answers& answers() {
     return *instance;
 }
 
+#ifdef Py_GIL_DISABLED
 PyModuleDef_Slot guarded_slot(PyModuleDef_Slot slot) {
     if (slot.slot == Py_mod_exec || slot.slot == Py_mod_create)
         slot.value = guarded(slot.value, EntryKind::plain, slot.slot == Py_mod_exec ? "exec slot" : "create slot");
     return slot;
 }
+#else
+PyModuleDef_Slot guarded_slot(PyModuleDef_Slot slot) { return slot; }
+#endif
 
 }  // namespace
 
 #ifdef Py_GIL_DISABLED
-
 void guard(PyModuleDef* definition) {
     definition->m_methods = guard_methods(definition->m_methods);
     definition->m_clear = guarded_function(definition->m_clear, EntryKind::plain, "m_clear");
     definition->m_free = guarded_function(definition->m_free, EntryKind::plain, "m_free");
 }
-
+#else
+void guard(PyModuleDef*) {}
 #endif
 
 void answer(PyModuleDef* definition, LegacyReason reason, bool guards) {

@@ -9,11 +9,14 @@
 #include "loader/core/state.hpp"
 #include "policy/abi_tag.hpp"
 #include "shim/elf_file.hpp"
-#include "shim/exclusive_hold.hpp"
 #include "shim/hooked_functions.hpp"
 #include "shim/import_in_progress.hpp"
 #include "shim/log.hpp"
 #include "shim/prepared_images.hpp"
+
+#ifdef Py_GIL_DISABLED
+#include "shim/exclusive_hold.hpp"
+#endif
 
 namespace pythonnogil::loader {
 

@@ -8,8 +8,10 @@
 #include "loader/core/module_records.hpp"
 #include "loader/core/state.hpp"
 #include "policy/mode_selection.hpp"
+
+#ifdef Py_GIL_DISABLED
 #include "shim/exclusive_hold.hpp"
-#include "shim/thunk_pool.hpp"
+#endif
 
 namespace pythonnogil::loader {
 

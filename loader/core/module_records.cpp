@@ -3,8 +3,10 @@
 #include <algorithm>
 #include <mutex>
 
+#ifdef Py_GIL_DISABLED
 #include "shim/elf_image.hpp"
 #include "shim/thunk_pool.hpp"
+#endif
 
 namespace pythonnogil::loader {
 
@@ -53,6 +55,7 @@ std::vector<ModuleRecord> all() {
 
 }  // namespace module_records
 
+#ifdef Py_GIL_DISABLED
 std::size_t entries_of(const ModuleRecord& record) {
     std::size_t count = 0;
     std::optional<shim::ElfImage> image;
@@ -67,5 +70,8 @@ std::size_t entries_of(const ModuleRecord& record) {
     });
     return count;
 }
+#else
+std::size_t entries_of(const ModuleRecord&) { return 0; }
+#endif
 
 }  // namespace pythonnogil::loader

@@ -99,10 +99,8 @@ def _stand_in(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
     return _startup.create_first(spec, *file)
 
 
-_stand_in.__name__ = _stand_in.__qualname__ = _original_create_dynamic.__name__
-_stand_in.__module__ = _original_create_dynamic.__module__
-_stand_in.__doc__ = _original_create_dynamic.__doc__
-_stand_in.__text_signature__ = _original_create_dynamic.__text_signature__
+for _name in ("__name__", "__qualname__", "__module__", "__doc__", "__text_signature__"):
+    setattr(_stand_in, _name, getattr(_original_create_dynamic, _name))
 
 
 def _is_of_cpython(spec: "ModuleSpec") -> bool:

@@ -133,4 +133,4 @@ def _overview() -> str:
 
 def _help(command: type) -> str:
     # Python drops docstrings under -OO.
-    return (command.__doc__ or "No help under -OO.").strip()
+    return (command.__doc__ or "There is no help under -OO.").strip()

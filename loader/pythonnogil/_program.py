@@ -12,7 +12,11 @@ import pkgutil
 import runpy
 import sys
 from collections.abc import Callable, Sequence
-from types import ModuleType, TracebackType
+from types import CodeType, ModuleType, TracebackType
+from typing import cast
+
+# What ``python -m`` itself calls.
+_run_module_as_main = runpy._run_module_as_main  # type: ignore[attr-defined]
 
 _OWN_FILES = os.path.join(os.path.dirname(__file__), "")
 
@@ -27,40 +31,42 @@ def run_code(code: str, arguments: Sequence[str]) -> int:
 def run_module(name: str, arguments: Sequence[str]) -> int:
     """``python -m MODULE ARGUMENT ...``"""
     _become("-m", arguments, path0=os.getcwd())
-    return _finish(lambda: runpy._run_module_as_main(name))
+    return _finish(lambda: _run_module_as_main(name))
 
 
 def run_path(path: str, arguments: Sequence[str]) -> int:
     """``python SCRIPT ARGUMENT ...``, where a script is a file, a directory, a zip file or "-"."""
     if path == "-":
-        main = _become("-", arguments, path0="")
+        main = _become(path, arguments, path0="")
+        main.update(__file__="<stdin>", __cached__=None)
         main["__loader__"] = importlib.machinery.BuiltinImporter
         return _finish(lambda: _execute(sys.stdin.read(), "<stdin>", main))
-    if pkgutil.get_importer(path) is not None:
-        _become(path, arguments, path0=path, trusted=True)
-        return _finish(lambda: runpy._run_module_as_main("__main__", alter_argv=False))
-    return _run_file(path, arguments)
+    # Absolute, as the interpreter makes it, but with the rest as it was typed.
+    file = os.path.join(os.getcwd(), path)
+    if pkgutil.get_importer(file) is not None:
+        _become(path, arguments, path0=file, trusted=True)
+        return _finish(lambda: _run_module_as_main("__main__", alter_argv=False))
+    return _run_file(path, file, arguments)
 
 
-def _run_file(path: str, arguments: Sequence[str]) -> int:
+def _run_file(path: str, file: str, arguments: Sequence[str]) -> int:
     try:
-        with io.open_code(path) as file:
-            source = file.read()
+        with io.open_code(file) as stream:
+            source = stream.read()
     except OSError as error:
         print(
-            f"{sys.executable}: can't open file {os.path.abspath(path)!r}: "
-            f"[Errno {error.errno}] {error.strerror}",
+            f"{sys.executable}: can't open file {file!r}: [Errno {error.errno}] {error.strerror}",
             file=sys.stderr,
         )
         return 2
-    main = _become(path, arguments, path0=os.path.dirname(os.path.realpath(path)))
-    main.update(__file__=path, __cached__=None)
-    if path.endswith(".pyc"):
-        loader = importlib.machinery.SourcelessFileLoader("__main__", path)
+    main = _become(path, arguments, path0=os.path.dirname(os.path.realpath(file)))
+    main.update(__file__=file, __cached__=None)
+    if file.endswith(".pyc"):
+        loader = importlib.machinery.SourcelessFileLoader("__main__", file)
         main["__loader__"] = loader
-        return _finish(lambda: exec(loader.get_code("__main__"), main))
-    main["__loader__"] = importlib.machinery.SourceFileLoader("__main__", path)
-    return _finish(lambda: _execute(source, path, main))
+        return _finish(lambda: exec(cast(CodeType, loader.get_code("__main__")), main))
+    main["__loader__"] = importlib.machinery.SourceFileLoader("__main__", file)
+    return _finish(lambda: _execute(source, file, main))
 
 
 def _execute(source: str | bytes, filename: str, namespace: dict[str, object]) -> None:

@@ -98,7 +98,7 @@ def use(mode: str) -> None:
     """
     if mode not in MODES:
         raise ValueError(f'pythonnogil: unknown mode "{mode}"; choose one of {", ".join(MODES)}')
-    _put_in_place(mode, None if mode == "off" else _load_core())
+    _put_in_place(mode, _load_core() if mode != "off" else None)
 
 
 def hand_on_to_children(mode: str) -> None:
@@ -114,6 +114,7 @@ def create_first(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
     """What the stand-in does with an extension that is not CPython's own."""
     if _loader is None:
         _bring_in_core()
+    assert _loader is not None
     return _loader(spec, *file)
 
 
@@ -142,7 +143,7 @@ def _bring_in_core() -> None:
         _leave_to_cpython(str(error))
 
 
-def _load_core():
+def _load_core() -> "ModuleType":
     try:
         import pythonnogil._core
     except ImportError as error:
@@ -153,9 +154,9 @@ def _load_core():
     return pythonnogil._core
 
 
-def _put_in_place(mode: str, core) -> None:
+def _put_in_place(mode: str, core: "ModuleType | None") -> None:
     # What strict mode refuses is refused with the GIL on as well.
-    if mode == "off" or (mode != "strict-nogil" and pythonnogil._gil_is_on):
+    if core is None or mode == "off" or (mode != "strict-nogil" and pythonnogil._gil_is_on):
         _select(mode, original_create_dynamic)
         return
     obstacle = core.platform_support()

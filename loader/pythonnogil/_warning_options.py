@@ -30,7 +30,7 @@ def _category_module(option: str) -> str:
 
 def _apply(option: str, complain: bool) -> None:
     try:
-        warnings._setoption(option)
+        warnings._setoption(option)  # type: ignore[attr-defined]
     except warnings._OptionError as error:
         # CPython has complained of the options that are not ours already, and truly.
         if complain:

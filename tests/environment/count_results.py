@@ -39,7 +39,8 @@ def has_failed(case: ElementTree.Element) -> bool:
 def add_case(results: Results, case: ElementTree.Element, source: str) -> None:
     """Count one test case."""
     if has_failed(case):
-        results.failures.append(f"{source}: {case.get('classname', '')} {case.get('name', '')}")
+        names = dict.fromkeys([case.get("classname"), case.get("name")])
+        results.failures.append(f"{source}: {' '.join(filter(None, names))}")
     elif case.find("skipped") is not None:
         results.skipped += 1
     else:

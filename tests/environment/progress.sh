@@ -16,6 +16,10 @@ fail() {
     exit 1
 }
 
+file_name() {
+    tr -cs 'A-Za-z0-9.\n' '-' <<<"$1"
+}
+
 sign_of_life() {
     local message=$1 started=$SECONDS
     while sleep "$seconds_between_signs_of_life"; do
@@ -53,7 +57,7 @@ show_failure() {
 step() {
     local message=$1 started=$SECONDS status=0 log
     shift
-    log=$log_folder/$(tr -cs 'A-Za-z0-9.\n' '-' <<<"$message").log
+    log=$log_folder/$(file_name "$message").log
     say "$message ..."
     message=${message%% (*}
     set -m

@@ -11,9 +11,10 @@ forget_results() {
 
 # record NAME passed|failed: one result of a step that writes no JUnit file itself.
 record() {
-    local failure='' file=$results_folder/step-${1// /-}.xml
+    local failure='' file
+    file=$results_folder/step-$(file_name "$1").xml
     [[ $2 == passed ]] || failure='<failure message="see the log of this step"/>'
-    printf '<testsuite><testcase classname="step" name="%s">%s</testcase></testsuite>\n' \
+    printf '<testsuite><testcase name="%s">%s</testcase></testsuite>\n' \
         "$1" "$failure" >"$file"
 }
 
@@ -34,7 +35,7 @@ must_work() {
 }
 
 junit_file() {
-    printf '%s' "$results_folder/${1// /-}.xml"
+    printf '%s' "$results_folder/$(file_name "$1").xml"
 }
 
 # run_tests NAME COMMAND...: a test program that writes junit_file NAME. One that fails without

@@ -1,29 +1,31 @@
 """Runs the scripts of the hazard tests in child processes and reads what they report."""
 
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from processes import run_python
+from processes import clean_environment, run_python
 
 SCRIPTS = Path(__file__).parent / "scripts"
 LIMIT = 60.0
+LIMIT_OF_A_CONTROL = 15.0  # corrupted memory may also make it go round for ever
 TRIES = 10
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one child ended: its exit code, its report unless it did not get that far, its errors."""
+    """How one child ended: its exit code (negative for a signal), report, if any, and errors."""
 
     rc: int
     report: dict[str, Any] | None
     stderr: str
 
     def shows_hazard(self) -> bool:
-        """Whether it crashed or reported something wrong; other failures are no such thing."""
-        return self.rc < 0 or (self.report is not None and self.report["wrong"] > 0)
+        """Whether it reported something wrong, crashed, hung, or made the interpreter stumble."""
+        if self.report is not None:
+            return self.report["wrong"] > 0
+        return self.rc < 0 or "Timeout (" in self.stderr or "SystemError" in self.stderr
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class Stage:
 
     fixtures: Path
     settings: dict[str, str] = field(default_factory=dict)
+    limit: float = LIMIT
 
     def attempt(
         self,
@@ -41,18 +44,15 @@ class Stage:
         settings: dict[str, str] | None = None,
     ) -> Outcome:
         """Run *script* once, however it ends; *options* go to the interpreter."""
-        environment = {
-            name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
-        }
-        environment |= {
-            "PYTHONNOGIL_FIXTURES": str(self.fixtures),
-            "PYTHONNOGIL_TEST_LIMIT": str(LIMIT),
-            "PYTHONDONTWRITEBYTECODE": "1",
+        environment = clean_environment(
+            PYTHONNOGIL_FIXTURES=self.fixtures,
+            PYTHONNOGIL_TEST_LIMIT=str(self.limit),
+            PYTHONDONTWRITEBYTECODE="1",
             **self.settings,
             **(settings or {}),
-        }
+        )
         words = [*options, str(SCRIPTS / script), *map(str, arguments)]
-        done = run_python(*words, env=environment, timeout=LIMIT + 20)
+        done = run_python(*words, env=environment, timeout=self.limit + 20)
         lines = done.stdout.splitlines()
         finished = done.rc == 0 and lines
         return Outcome(done.rc, json.loads(lines[-1]) if finished else None, done.stderr)

@@ -9,7 +9,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from children import Stage
+from children import LIMIT_OF_A_CONTROL, Stage
 
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ROOT / "tests" / "fixtures" / "extensions"
@@ -50,4 +50,5 @@ def guarded(extensions: Path) -> Stage:
 @pytest.fixture
 def unguarded(extensions: Path) -> Stage:
     """Runs scripts as the control: without the GIL and without pythonnogil."""
-    return Stage(extensions, {"PYTHON_GIL": "0", "PYTHONNOGIL_MODE": "off"})
+    settings = {"PYTHON_GIL": "0", "PYTHONNOGIL_MODE": "off"}
+    return Stage(extensions, settings, LIMIT_OF_A_CONTROL)

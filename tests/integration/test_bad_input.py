@@ -10,7 +10,17 @@ import pytest
 from children import Stage
 
 SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
-PARTS = ["empty", "one byte", "half header", "header", "quarter", "half", "three quarters", "almost"]
+NOT_ELF = [b"not ELF at all, but text\n" * 10, b"\x7fELF", b"\x00" * 8192]
+PARTS = [
+    "empty",
+    "one byte",
+    "half header",
+    "header",
+    "quarter",
+    "half",
+    "three quarters",
+    "almost",
+]
 
 
 def fail_to_load(stage: Stage, name: str, path: Path) -> dict[str, Any]:
@@ -61,7 +71,7 @@ def truncated(path: Path, part: str) -> bytes:
     return path.read_bytes()[:length]
 
 
-@pytest.mark.parametrize("content", [b"not ELF at all, but text\n" * 10, b"\x7fELF", b"\x00" * 8192])
+@pytest.mark.parametrize("content", NOT_ELF)
 def test_not_elf(guarded: Stage, unguarded: Stage, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / f"nonsense{SUFFIX}"
     path.write_bytes(content)

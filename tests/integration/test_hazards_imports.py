@@ -1,4 +1,4 @@
-"""Imports themselves: inside legacy code, failing, refused by a warning, and what modules declare."""
+"""Imports: inside legacy code, failing, refused by a warning, and what modules declare."""
 
 from pathlib import Path
 

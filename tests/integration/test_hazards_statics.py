@@ -1,9 +1,11 @@
-"""Statics that legacy code changes without a lock: counters, caches, and who may enter meanwhile."""
+"""Statics that legacy code changes without a lock: counters, caches, who may enter meanwhile."""
 
 import pytest
 from children import Stage
 
-# What to call, by kind of entry; each is also a name in its module.
+COUNTS = 150_000  # in each thread
+
+# What to call, by kind of entry.
 KINDS_OF_FUNCTION = {
     "noargs": "static_counter.increment",
     "o": "lambda: static_counter.increment_o(1)",
@@ -48,32 +50,33 @@ def test_static_counter_control(unguarded: Stage) -> None:
 
 @pytest.mark.parametrize("kind", KINDS_OF_FUNCTION)
 def test_kind_of_function(guarded: Stage, kind: str) -> None:
-    guarded.check("increments.py", "static_counter", KINDS_OF_FUNCTION[kind], 50_000)
+    guarded.check("increments.py", "static_counter", KINDS_OF_FUNCTION[kind], COUNTS)
 
 
 @pytest.mark.parametrize("kind", KINDS_OF_FUNCTION)
 def test_kind_of_function_control(unguarded: Stage, kind: str) -> None:
-    unguarded.assert_hazard("increments.py", "static_counter", KINDS_OF_FUNCTION[kind], 50_000)
+    unguarded.assert_hazard("increments.py", "static_counter", KINDS_OF_FUNCTION[kind], COUNTS)
 
 
 @pytest.mark.parametrize("module", KINDS_OF_MODULE)
 def test_kind_of_module(guarded: Stage, module: str) -> None:
-    guarded.check("increments.py", module, KINDS_OF_MODULE[module], 50_000)
+    guarded.check("increments.py", module, KINDS_OF_MODULE[module], COUNTS)
 
 
 @pytest.mark.parametrize("module", KINDS_OF_MODULE)
 def test_kind_of_module_control(unguarded: Stage, module: str) -> None:
-    unguarded.assert_hazard("increments.py", module, KINDS_OF_MODULE[module], 50_000)
+    unguarded.assert_hazard("increments.py", module, KINDS_OF_MODULE[module], COUNTS)
 
 
 @pytest.mark.parametrize("kind", TYPES_IN_READ_ONLY_MEMORY)
 def test_tables_in_read_only_memory(guarded: Stage, kind: str) -> None:
-    guarded.check("increments.py", "const_tables", TYPES_IN_READ_ONLY_MEMORY[kind], 50_000)
+    guarded.check("increments.py", "const_tables", TYPES_IN_READ_ONLY_MEMORY[kind], COUNTS)
 
 
 @pytest.mark.parametrize("kind", TYPES_IN_READ_ONLY_MEMORY)
 def test_tables_in_read_only_memory_control(unguarded: Stage, kind: str) -> None:
-    unguarded.assert_hazard("increments.py", "const_tables", TYPES_IN_READ_ONLY_MEMORY[kind], 50_000)
+    expression = TYPES_IN_READ_ONLY_MEMORY[kind]
+    unguarded.assert_hazard("increments.py", "const_tables", expression, COUNTS)
 
 
 def test_shared_cache_filled_on_first_use(guarded: Stage) -> None:

@@ -8,7 +8,6 @@
 #include <csignal>
 #include <cstring>
 #include <functional>
-#include <iterator>
 #include <random>
 
 #include "elf_fixture.hpp"
@@ -20,19 +19,7 @@ using Bytes = std::vector<char>;
 
 class ElfFileTest : public testing::Test {
   protected:
-    void SetUp() override {
-        std::string pattern = testing::TempDir() + "elf_file_XXXXXX";
-        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-        directory_ = pattern;
-    }
-    void TearDown() override { std::filesystem::remove_all(directory_); }
-
-    std::filesystem::path write(const Bytes& bytes) const {
-        const auto path = directory_ / "written.so";
-        std::ofstream(path, std::ios::binary)
-            .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-        return path;
-    }
+    std::filesystem::path write(const Bytes& bytes) const { return file_.write(bytes).path(); }
 
     // The fixture with its ELF header changed.
     std::filesystem::path write_with_header(const std::function<void(Elf64_Ehdr&)>& change) const {
@@ -44,12 +31,7 @@ class ElfFileTest : public testing::Test {
         return write(bytes);
     }
 
-    static Bytes fixture_bytes(const std::string& name) {
-        std::ifstream file(fixture_path(name), std::ios::binary);
-        return {std::istreambuf_iterator<char>(file), {}};
-    }
-
-    std::filesystem::path directory_;
+    MemoryFile file_;
 };
 
 // The error's text; fails the test if the file is taken.
@@ -88,11 +70,19 @@ TEST_F(ElfFileTest, AcceptsEveryFixture) {
 }
 
 TEST_F(ElfFileTest, RefusesWhatCannotBeRead) {
-    EXPECT_TRUE(mentions(refusal(directory_ / "missing.so"), "No such file or directory"));
-    EXPECT_TRUE(mentions(refusal(directory_), "Is a directory"));
-    const auto fifo = directory_ / "fifo.so";
+    EXPECT_TRUE(mentions(refusal(fixture_path("missing")), "No such file or directory"));
+    EXPECT_TRUE(mentions(refusal(ELF_FIXTURES), "Is a directory"));
+    EXPECT_TRUE(mentions(refusal("/dev/null"), "not a regular file"));
+}
+
+// Opening a FIFO waits for a writer, unless asked not to.
+TEST_F(ElfFileTest, DoesNotWaitForAWriter) {
+    std::string directory = testing::TempDir() + "elf_file_XXXXXX";
+    ASSERT_NE(::mkdtemp(directory.data()), nullptr);
+    const std::filesystem::path fifo = directory + "/fifo.so";
     ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
-    EXPECT_TRUE(mentions(refusal(fifo), "not a regular file"));
+    EXPECT_EQ(status_in_child([&] { return is_accepted(fifo) ? 1 : 0; }), 0);
+    std::filesystem::remove_all(directory);
 }
 
 TEST_F(ElfFileTest, RefusesWhatIsNotElf) {
@@ -216,7 +206,7 @@ TEST_F(ElfFileTest, ImportedSymbolsChecksTheFileFirst) {
     Bytes bytes = fixture_bytes("storage");
     bytes.resize(8192);
     EXPECT_THROW(imported_symbols(write(bytes)), ElfError);
-    EXPECT_THROW(imported_symbols(directory_ / "missing.so"), ElfError);
+    EXPECT_THROW(imported_symbols(fixture_path("missing")), ElfError);
 }
 
 // Flips land in the first part of the file, where headers and tables are, or anywhere.

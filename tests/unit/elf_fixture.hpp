@@ -2,16 +2,19 @@
 #pragma once
 
 #include <dlfcn.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <sstream>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 #include "elf_image.hpp"
 
@@ -21,11 +24,45 @@ inline std::filesystem::path fixture_path(const std::string& name) {
     return std::filesystem::path(ELF_FIXTURES) / (name + ".so");
 }
 
+inline std::vector<char> fixture_bytes(const std::string& name) {
+    std::ifstream file(fixture_path(name), std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// A file in memory: thousands of damaged files are written without touching a disk.
+class MemoryFile {
+  public:
+    MemoryFile() : descriptor_(::memfd_create("elf_fixture", 0)) {
+        if (descriptor_ < 0) {
+            throw std::runtime_error("memfd_create failed");
+        }
+    }
+    MemoryFile(const MemoryFile&) = delete;
+    MemoryFile& operator=(const MemoryFile&) = delete;
+    ~MemoryFile() { ::close(descriptor_); }
+
+    static constexpr const char* path_in_maps = "/memfd:elf_fixture (deleted)";
+
+    std::filesystem::path path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
+
+    const MemoryFile& write(const std::vector<char>& bytes) const {
+        if (::ftruncate(descriptor_, 0) != 0 || ::pwrite(descriptor_, bytes.data(), bytes.size(),
+                                                         0) != static_cast<ssize_t>(bytes.size())) {
+            throw std::runtime_error("cannot write a file in memory");
+        }
+        return *this;
+    }
+
+  private:
+    int descriptor_;
+};
+
 // A fixture library, loaded until the end of the scope.
 class LoadedFixture {
   public:
-    explicit LoadedFixture(const std::string& name, int flags = RTLD_NOW)
-        : handle_(::dlopen(fixture_path(name).c_str(), flags)) {
+    explicit LoadedFixture(const char* name) : LoadedFixture(fixture_path(name)) {}
+    explicit LoadedFixture(const std::filesystem::path& path, int flags = RTLD_NOW)
+        : handle_(::dlopen(path.c_str(), flags)) {
         if (handle_ == nullptr) {
             throw std::runtime_error(::dlerror());
         }
@@ -74,13 +111,13 @@ inline std::map<std::uintptr_t, std::string> page_protections(const std::string&
     return pages;
 }
 
-// Runs `work` in a forked child; gives the wait status (0: it returned 0). The child is killed by
-// SIGALRM when it hangs.
+// Runs `work` in a forked child; gives the wait status (0: it returned 0). A child that hangs is
+// killed by SIGALRM.
 template <typename Work>
 int status_in_child(Work work) {
     const pid_t child = ::fork();
     if (child == 0) {
-        ::alarm(20);
+        ::alarm(5);
         ::_exit(work());
     }
     int status = -1;

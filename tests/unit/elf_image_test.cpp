@@ -3,8 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <memory>
 #include <set>
-#include <tuple>
+#include <thread>
 
 #include "elf_fixture.hpp"
 #include "provider.h"
@@ -92,29 +95,54 @@ TEST(ElfImage, KnowsWhatIsWritable) {
     EXPECT_FALSE(image.is_writable(&local));
 }
 
-// The kernel's word against ours, for each page of each kind of RELRO.
+// The kernel's word against ours, for each page of the image.
+void expect_agreement(const ElfImage& image, const std::string& path_in_maps) {
+    const auto pages = page_protections(path_in_maps);
+    EXPECT_FALSE(pages.empty());
+    for (const auto& [page, protection] : pages) {
+        // A segment may begin inside its first page.
+        const auto* last = reinterpret_cast<const char*>(page) + ::sysconf(_SC_PAGESIZE) - 8;
+        const void* inside = image.contains(last) ? last : reinterpret_cast<void*>(page);
+        if (image.contains(inside)) {
+            EXPECT_EQ(image.is_writable(inside), protection[1] == 'w') << image.path();
+        }
+    }
+}
+
 TEST(ElfImage, AgreesWithTheKernelOnWritablePages) {
     for (const char* name : {"imports_full_plt_O0", "imports_partial_plt_O0", "imports_none_plt_O0",
                              "distant_tables", "storage"}) {
         const LoadedFixture library(name);
-        const ElfImage image = library.image();
-        const auto pages = page_protections(image.path());
-        EXPECT_FALSE(pages.empty());
-        for (const auto& [page, protection] : pages) {
-            // A segment may begin inside its first page.
-            const auto* last = reinterpret_cast<const char*>(page) + ::sysconf(_SC_PAGESIZE) - 8;
-            const void* inside = image.contains(last) ? last : reinterpret_cast<void*>(page);
-            if (image.contains(inside)) {
-                EXPECT_EQ(image.is_writable(inside), protection[1] == 'w') << name;
-            }
-        }
+        expect_agreement(library.image(), library.image().path());
     }
+}
+
+// GNU ld ends RELRO at a page boundary, other linkers need not. The dynamic linker then leaves
+// the last page writable.
+TEST(ElfImage, AgreesWithTheKernelWhenRelroEndsInsideAPage) {
+    std::vector<char> bytes = fixture_bytes("distant_tables");
+    Elf64_Ehdr header;
+    std::memcpy(&header, bytes.data(), sizeof header);
+    for (std::size_t index = 0; index < header.e_phnum; ++index) {
+        char* place = bytes.data() + header.e_phoff + index * sizeof(Elf64_Phdr);
+        Elf64_Phdr segment;
+        std::memcpy(&segment, place, sizeof segment);
+        segment.p_memsz -= segment.p_type == PT_GNU_RELRO ? 64 : 0;
+        std::memcpy(place, &segment, sizeof segment);
+    }
+    const MemoryFile file;
+    const LoadedFixture library(file.write(bytes).path());
+    const ElfImage image = library.image();
+    expect_agreement(image, MemoryFile::path_in_maps);
+    const auto* table = library.symbol<const char>("distant_table");
+    EXPECT_FALSE(image.is_writable(table + 65536, 8));
 }
 
 TEST(ElfImage, ARangeThatReachesIntoReadOnlyDataIsNotWritable) {
     const LoadedFixture library("storage");
     const ElfImage image = library.image();
     const auto* data = library.symbol<char>("in_data");
+    ASSERT_TRUE(image.is_relro(library.symbol<void>("in_relro")));
     const char* last_relro = data;
     while (!image.is_relro(last_relro)) {
         --last_relro;
@@ -178,6 +206,27 @@ TEST(ElfImage, FindsItsPrivateLibraries) {
         EXPECT_TRUE(found->imports("provider_called"));
     }
     EXPECT_EQ(std::ranges::count(names, "nameless_library.so"), 1);
+}
+
+// dl_iterate_phdr holds a lock that glibc does not reset in a forked child.
+TEST(ElfImage, CanBeFoundInAChildForkedMeanwhile) {
+    std::atomic<bool> stop{false};
+    std::thread seeker([&] {
+        while (!stop) {
+            ElfImage::containing(&stop);
+        }
+    });
+    bool failed = false;
+    for (int round = 0; round < 200 && !failed; ++round) {
+        failed = 0 != status_in_child([] {
+                     return ElfImage::containing(reinterpret_cast<const void*>(&provider_called))
+                                ? 0
+                                : 1;
+                 });
+    }
+    stop = true;
+    seeker.join();
+    EXPECT_FALSE(failed);
 }
 
 TEST(ElfImage, ReadsImportsBesidePackedRelativeRelocations) {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <atomic>
+#include <barrier>
 #include <string>
 #include <thread>
 #include <tuple>
@@ -70,7 +71,7 @@ class InterposerMatrix : public testing::TestWithParam<Build> {
                                                     1003, 4,    1002, 1003, 4};
     static constexpr std::array<int, 10> calls_redirected{1001, 1003, 4, 1003, 2, 3, 4, 2, 3, 4};
 
-    LoadedFixture library_{name(), std::get<3>(GetParam())};
+    LoadedFixture library_{fixture_path(name()), std::get<3>(GetParam())};
 };
 
 TEST_P(InterposerMatrix, RedirectsEveryReferenceAndRestoresIt) {
@@ -222,22 +223,30 @@ TEST(Interposer, ThreadsInsideTheLibrarySeeTheOneOrTheOther) {
             redirected += result == 1001;
         }
     });
-    const auto patch_and_restore = [&](int rounds) {
-        for (; rounds > 0; --rounds) {
-            patch(library.image(), whole_table()).restore();
-        }
-    };
-    std::thread second([&] { patch_and_restore(300); });
-    patch_and_restore(300);
-    second.join();
-    PatchedImage last = patch(library.image(), whole_table());
-    while (redirected == 0) {
-        std::this_thread::yield();
+    for (int round = 0; round < 300 || redirected == 0; ++round) {
+        patch(library.image(), whole_table()).restore();
     }
     stop = true;
     caller.join();
-    last.restore();
     EXPECT_EQ(strange, 0);
+}
+
+// Slots of one page: the first thread to finish must not close it under the other.
+TEST(Interposer, TwoThreadsCanPatchNeighbours) {
+    const LoadedFixture library("imports_full_no-plt_O2");
+    std::barrier start(2);
+    const auto patch_often = [&](const char* symbol) {
+        const InterpositionTable table(std::array{interpose(symbol, redirected_both)});
+        start.arrive_and_wait();
+        for (int round = 0; round < 5000; ++round) {
+            patch(library.image(), table).restore();
+        }
+    };
+    std::thread other([&] { patch_often("provider_called"); });
+    patch_often("provider_both");
+    other.join();
+    EXPECT_EQ(library.call("call_called"), 1);
+    EXPECT_EQ(library.call("call_both"), 3);
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""Inherits from legacy types in Python, with and without overriding: StaticBase|StaticChild|HeapBase."""
+"""Inherits from legacy types in Python: StaticBase|StaticChild|HeapBase."""
 
 import sys
 

@@ -9,14 +9,19 @@ import faulthandler
 import importlib
 import json
 import os
+import signal
 import sys
 import threading
 import time
 from collections.abc import Callable
 from types import ModuleType
 
+LIMIT = float(os.environ["PYTHONNOGIL_TEST_LIMIT"])
+
 faulthandler.enable()
-faulthandler.dump_traceback_later(float(os.environ["PYTHONNOGIL_TEST_LIMIT"]), exit=True)
+faulthandler.dump_traceback_later(LIMIT, exit=True)
+# In a process that is broken enough the dump gets stuck too; then the kernel ends it.
+signal.alarm(int(LIMIT) + 10)
 
 FIXTURES = os.environ["PYTHONNOGIL_FIXTURES"]
 THREADS = 4

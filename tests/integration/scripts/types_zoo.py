@@ -12,7 +12,7 @@ import stage
 
 ROUNDS = 600
 BINARY = "add sub mul mod lshift rshift and_ xor or_ floordiv truediv matmul pow".split()
-INPLACE = "iadd isub imul imod ilshift irshift iand ixor ior ifloordiv itruediv imatmul ipow".split()
+INPLACE = ["i" + name.rstrip("_") for name in BINARY]
 
 module = stage.load("types_zoo")
 kind = sys.argv[1]

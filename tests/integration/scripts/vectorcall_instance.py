@@ -1,4 +1,4 @@
-"""Calls objects whose code CPython finds through a pointer in the instance: StaticCaller|HeapCaller."""
+"""Calls objects whose code is found by a pointer in them: StaticCaller|HeapCaller."""
 
 import sys
 

