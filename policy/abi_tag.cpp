@@ -1,6 +1,6 @@
 #include "policy/abi_tag.hpp"
 
-#include <regex>
+#include <string_view>
 
 namespace pythonnogil::policy {
 
@@ -9,6 +9,24 @@ namespace {
 std::string build_from_source(const AbiTag& interpreter) {
     return "; build it from source for CPython " + std::to_string(interpreter.major) + "." +
            std::to_string(interpreter.minor) + (interpreter.free_threaded ? "t" : "");
+}
+
+// The tag in a name like m.cpython-313t-x86_64-linux-gnu.so: one digit of the major version, the minor version, then
+// letters of which t means free-threaded.
+std::optional<AbiTag> tag_of(const std::string& file) {
+    constexpr std::string_view marker = ".cpython-";
+    const std::size_t start = file.find(marker);
+    if (start == std::string::npos || !file.ends_with(".so"))
+        return std::nullopt;
+    const std::size_t digits = start + marker.size();
+    const std::size_t letters = file.find_first_not_of("0123456789", digits);
+    const std::size_t end = file.find('-', digits);
+    if (letters == std::string::npos || end == std::string::npos || letters < digits + 2 || letters > digits + 4 ||
+        end < letters)
+        return std::nullopt;
+    const std::size_t free_threaded = file.find('t', letters);
+    return AbiTag{file[digits] - '0', std::stoi(file.substr(digits + 1, letters - digits - 1)),
+                  free_threaded < end};
 }
 
 }  // namespace
@@ -22,15 +40,11 @@ std::optional<std::string> abi_mismatch(const std::string& path, const AbiTag& i
         return "is built for the limited API with a GIL (.abi3.so), whose object layout this "
                "free-threaded interpreter does not have" +
                build_from_source(interpreter);
-    static const std::regex tagged(R"(\.cpython-(\d)(\d+)([a-z]*)-[^/]*\.so$)");
-    std::smatch match;
-    if (!std::regex_search(file, match, tagged))
+    const auto built_for = tag_of(file);
+    if (!built_for || *built_for == interpreter)
         return std::nullopt;
-    const bool fits = std::stoi(match[1]) == interpreter.major && std::stoi(match[2]) == interpreter.minor &&
-                      match[3].str().find('t') != std::string::npos;
-    if (fits)
-        return std::nullopt;
-    return "is built for CPython " + match[1].str() + "." + match[2].str() + match[3].str() +
+    return "is built for CPython " + std::to_string(built_for->major) + "." +
+           std::to_string(built_for->minor) + (built_for->free_threaded ? "t" : "") +
            ", not for this free-threaded interpreter" + build_from_source(interpreter);
 }
 

@@ -15,6 +15,8 @@ struct AbiTag {
     int major;
     int minor;
     bool free_threaded;
+
+    bool operator==(const AbiTag&) const = default;
 };
 
 // What is wrong with the file for an interpreter with this tag, as the rest of a sentence; nothing when the name fits

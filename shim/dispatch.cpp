@@ -54,6 +54,8 @@ PyObject* argument_to_lock(EntryKind kind, std::intptr_t a1, std::intptr_t a2, s
 extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispatch(
     std::intptr_t a0, std::intptr_t a1, std::intptr_t a2, std::intptr_t a3, std::intptr_t a4,
     std::intptr_t a5, const Entry* entry) {
+    if (entry->domain == nullptr) [[unlikely]]
+        return entry->function(a0, a1, a2, a3, a4, a5);
     if (entry->kind == EntryKind::deallocator) {
         deallocate_guarded(*entry, reinterpret_cast<PyObject*>(a0));
         return 0;

@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "elf_native.hpp"
+#include "shim/elf_native.hpp"
 
 namespace pythonnogil::shim {
 

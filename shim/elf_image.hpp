@@ -17,7 +17,7 @@
 #include <string_view>
 #include <vector>
 
-#include "elf_native.hpp"
+#include "shim/elf_native.hpp"
 
 namespace pythonnogil::shim {
 

@@ -63,6 +63,14 @@ class ExclusiveHold {
     PyObject* release_argument();
     void reacquire_argument(PyObject* argument);
 
+    // True when this thread has `object` locked as an argument at this moment: nobody else can change it.
+    static bool has_locked(PyObject* object) {
+        if (thread_record.locked_arguments == 0)
+            return false;
+        const ExclusiveHold* hold = on_top();
+        return hold != nullptr && hold->argument_ == object;
+    }
+
     // True when this thread's hold of the domain is in force at this moment: taken and not suspended.
     static bool in_force(Domain& domain);
 

@@ -7,6 +7,7 @@
 
 #include "shim/domain.hpp"
 #include "shim/elf_image.hpp"
+#include "shim/import_in_progress.hpp"
 
 namespace pythonnogil::shim {
 
@@ -131,7 +132,11 @@ void* guarded(void* function, EntryKind kind, const char* name) {
     if (function == nullptr || thunk_pool::is_thunk(function) ||
         (kind != EntryKind::foreign && TrustedCode::contains(function)))
         return function;
-    return thunk_pool::claim(function, kind, process_domain(), name);
+    void* const thunk = thunk_pool::claim(function, kind, process_domain(), name);
+    ImportInProgress* import = ImportInProgress::current();
+    if (import != nullptr && import->can_declare_late())
+        import->remember_thunk(thunk);
+    return thunk;
 }
 
 PyMethodDef* guard_methods(PyMethodDef* table) {

@@ -17,15 +17,28 @@ PyObject* lent_item(PyObject* dict, PyObject* key) {
     return lend(item);
 }
 
+// A step of PyDict_Next that returns strong references.
+int next_entry(PyObject* dict, Py_ssize_t* position, PyObject*& key, PyObject*& value) {
+    const int found = ::PyDict_Next(dict, position, &key, &value);
+    Py_XINCREF(key);
+    Py_XINCREF(value);
+    return found;
+}
+
+// A look-up by a text key takes no lock, unless the dict is the locked argument and new to this thread.
+bool may_lock(PyObject* dict, PyObject* key) {
+    return !PyUnicode_CheckExact(key) || ExclusiveHold::has_locked(dict);
+}
+
 }  // namespace
 
+// Needs no call out: reading an item takes no lock, but for the first time that a thread reads another's list.
 PyObject* PyList_GetItem(PyObject* list, Py_ssize_t index) {
     if (!inside_guarded_call())
         return ::PyList_GetItem(list, index);
-    CallOut call_out;
-    PyObject* item = lend(PyList_GetItemRef(list, index));
-    call_out.returned();
-    return item;
+    if (ExclusiveHold::has_locked(list) && index >= 0 && index < PyList_GET_SIZE(list))
+        return lend(Py_NewRef(PyList_GET_ITEM(list, index)));
+    return lend(PyList_GetItemRef(list, index));
 }
 
 // Ignores every error, as documented; CPython 3.13 reports them as unraisable, and its words are kept.
@@ -47,6 +60,8 @@ PyObject* PyDict_GetItem(PyObject* dict, PyObject* key) {
 PyObject* PyDict_GetItemWithError(PyObject* dict, PyObject* key) {
     if (!inside_guarded_call() || !PyDict_Check(dict))
         return ::PyDict_GetItemWithError(dict, key);
+    if (!may_lock(dict, key))
+        return lent_item(dict, key);
     CallOut call_out;
     PyObject* item = lent_item(dict, key);
     call_out.returned();
@@ -79,20 +94,21 @@ PyObject* PyDict_SetDefault(PyObject* dict, PyObject* key, PyObject* value) {
 }
 
 // One step is atomic, and what it returns stays alive. A dict that another thread changes between two steps may still
-// skip or repeat entries, as it may under a GIL when the loop calls into Python.
+// skip or repeat entries, as it may under a GIL when the loop calls into Python; a locked argument cannot change.
 int PyDict_Next(PyObject* dict, Py_ssize_t* position, PyObject** key, PyObject** value) {
     if (!inside_guarded_call() || !PyDict_Check(dict))
         return ::PyDict_Next(dict, position, key, value);
-    CallOut call_out;
     PyObject* found_key = nullptr;
     PyObject* found_value = nullptr;
-    PyCriticalSection section;
-    PyCriticalSection_Begin(&section, dict);
-    const int found = ::PyDict_Next(dict, position, &found_key, &found_value);
-    Py_XINCREF(found_key);
-    Py_XINCREF(found_value);
-    PyCriticalSection_End(&section);
-    call_out.returned();
+    int found = 0;
+    if (ExclusiveHold::has_locked(dict)) {
+        found = next_entry(dict, position, found_key, found_value);
+    } else {
+        PyCriticalSection section;
+        PyCriticalSection_Begin(&section, dict);
+        found = next_entry(dict, position, found_key, found_value);
+        PyCriticalSection_End(&section);
+    }
     if (found == 0)
         return 0;
     lend(found_key);

@@ -66,11 +66,13 @@ struct GuardedSpec {
     std::vector<PyType_Slot> slots;
 };
 
-PyObject* type_from(PyTypeObject* metaclass, PyObject* module, const PyType_Spec& original, PyObject* bases) {
+// `create` is CPython's function for the guarded specification.
+template <typename Create>
+PyObject* type_from(const PyType_Spec& original, Create create) {
     std::optional<GuardedSpec> guarded;
     if (!attempt([&] { guarded.emplace(original); }))
         return nullptr;
-    PyObject* type = ::PyType_FromMetaclass(metaclass, module, &guarded->spec, bases);
+    PyObject* type = create(&guarded->spec);
     if (type != nullptr && !attempt([&] { guard_vectorcall(reinterpret_cast<PyTypeObject*>(type)); }))
         Py_CLEAR(type);
     return type;
@@ -86,19 +88,21 @@ int PyType_Ready(PyTypeObject* type) {
     return attempt([&] { guard_vectorcall(type); }) ? 0 : -1;
 }
 
-// CPython's own shorter forms of PyType_FromMetaclass do the same, and take the metaclass from the bases.
-PyObject* PyType_FromSpec(PyType_Spec* spec) { return type_from(nullptr, nullptr, *spec, nullptr); }
+PyObject* PyType_FromSpec(PyType_Spec* spec) { return type_from(*spec, ::PyType_FromSpec); }
 
 PyObject* PyType_FromSpecWithBases(PyType_Spec* spec, PyObject* bases) {
-    return type_from(nullptr, nullptr, *spec, bases);
+    return type_from(*spec, [&](PyType_Spec* guarded) { return ::PyType_FromSpecWithBases(guarded, bases); });
 }
 
 PyObject* PyType_FromModuleAndSpec(PyObject* module, PyType_Spec* spec, PyObject* bases) {
-    return type_from(nullptr, module, *spec, bases);
+    return type_from(*spec,
+                     [&](PyType_Spec* guarded) { return ::PyType_FromModuleAndSpec(module, guarded, bases); });
 }
 
 PyObject* PyType_FromMetaclass(PyTypeObject* metaclass, PyObject* module, PyType_Spec* spec, PyObject* bases) {
-    return type_from(metaclass, module, *spec, bases);
+    return type_from(*spec, [&](PyType_Spec* guarded) {
+        return ::PyType_FromMetaclass(metaclass, module, guarded, bases);
+    });
 }
 
 }  // namespace pythonnogil::shim::hooks

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "shim/compat.hpp"
 
@@ -46,6 +47,10 @@ class ImportInProgress {
     PyObject* take_refusal();
     bool refused() const { return refusal_ != nullptr; }
 
+    // The thunks of a module that can declare late, to be opened if it does.
+    void remember_thunk(void* thunk) { thunks_.push_back(thunk); }
+    const std::vector<void*>& thunks() const { return thunks_; }
+
     const std::string& name() const { return name_; }
     const std::string& path() const { return path_; }
     Verdict verdict() const { return verdict_; }
@@ -69,6 +74,7 @@ class ImportInProgress {
     Verdict verdict_ = Verdict::unknown;
     LegacyReason reason_ = LegacyReason::undeclared;
     PyObject* refusal_ = nullptr;
+    std::vector<void*> thunks_;
     ImportInProgress* outer_;
 };
 

@@ -1,4 +1,4 @@
-#include "interposer.hpp"
+#include "shim/interposer.hpp"
 
 #include <pthread.h>
 #include <sys/mman.h>

@@ -15,7 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "elf_image.hpp"
+#include "shim/elf_image.hpp"
 
 namespace pythonnogil::shim {
 

@@ -25,6 +25,11 @@ struct Pool {
     std::size_t next = 0;
 };
 
+Entry& entry_of(void* thunk) {
+    const auto offset = static_cast<const char*>(thunk) - pythonnogil_thunks;
+    return pythonnogil_entries[static_cast<std::size_t>(offset) / thunk_size];
+}
+
 // Never destroyed: threads may claim entries while the process ends.
 Pool& pool() {
     static Pool* const instance = new Pool;
@@ -62,12 +67,17 @@ bool is_thunk(const void* address) {
     return offset < thunk_count * thunk_size;
 }
 
+void open(void* thunk) {
+    Pool& claimed_pool = pool();
+    const std::lock_guard lock(claimed_pool.mutex);
+    Entry& entry = entry_of(thunk);
+    // Another module's claim of the same function gets a thunk of its own, guarded.
+    claimed_pool.index_of.erase({reinterpret_cast<void*>(entry.function), entry.kind, entry.domain});
+    __atomic_store_n(&entry.domain, nullptr, __ATOMIC_RELEASE);
+}
+
 void* target_of(void* address) {
-    if (!is_thunk(address))
-        return address;
-    const auto index = static_cast<std::size_t>(static_cast<const char*>(address) - pythonnogil_thunks) /
-                       thunk_size;
-    return reinterpret_cast<void*>(pythonnogil_entries[index].function);
+    return is_thunk(address) ? reinterpret_cast<void*>(entry_of(address).function) : address;
 }
 
 void for_each_function(const std::function<void(const void*)>& visit) {
@@ -76,8 +86,10 @@ void for_each_function(const std::function<void(const void*)>& visit) {
         const std::lock_guard lock(pool().mutex);
         claimed = pool().next;
     }
-    for (std::size_t i = 0; i < claimed; ++i)
-        visit(reinterpret_cast<const void*>(pythonnogil_entries[i].function));
+    for (std::size_t i = 0; i < claimed; ++i) {
+        if (pythonnogil_entries[i].domain != nullptr)
+            visit(reinterpret_cast<const void*>(pythonnogil_entries[i].function));
+    }
 }
 
 }  // namespace thunk_pool

@@ -4,7 +4,7 @@
 // one behind the other, and each is bound for good to the entry with the same index; no code is made at run time.
 //
 // Thread-safety: claim() and target_of() may be called from any thread. An entry is filled before its thunk is
-// published and its function never changes afterwards.
+// published; afterwards only open() changes it.
 // Errors: claim() throws ThunkPoolExhausted; nothing is claimed then.
 #pragma once
 
@@ -37,7 +37,7 @@ using EntryFunction = std::intptr_t (*)(std::intptr_t, std::intptr_t, std::intpt
 // The thunks' assembly knows the size of an entry and passes its address; nothing else of it.
 struct alignas(32) Entry {
     EntryFunction function;
-    Domain* domain;
+    Domain* domain;    // null once opened: then the thunk passes straight on
     const char* name;  // for reports; a literal or lives for ever
     EntryKind kind;
 };
@@ -57,10 +57,13 @@ void* claim(void* function, EntryKind kind, Domain& domain, const char* name);
 
 bool is_thunk(const void* address);
 
+// Makes the thunk pass straight on to its function: the module has declared that it needs no guard.
+void open(void* thunk);
+
 // The function behind a thunk, or the address itself when it is none.
 void* target_of(void* address);
 
-// Calls `visit` with the function behind each entry claimed so far.
+// Calls `visit` with the function behind each entry claimed so far and not opened.
 void for_each_function(const std::function<void(const void*)>& visit);
 
 }  // namespace thunk_pool

@@ -16,6 +16,7 @@
 
 #ifdef Py_GIL_DISABLED
 #include "shim/exclusive_hold.hpp"
+#include "shim/thunk_pool.hpp"
 #endif
 
 namespace pythonnogil::loader {
@@ -124,6 +125,16 @@ PyObject* fail_with_refusal(Import& import, PyObject* module) {
     return nullptr;
 }
 
+#ifdef Py_GIL_DISABLED
+// A single-phase module was guarded before it could say that it need not be.
+void open_thunks(const Import& import) {
+    for (void* const thunk : import.thunks())
+        shim::thunk_pool::open(thunk);
+}
+#else
+void open_thunks(const Import&) {}
+#endif
+
 PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& name, const std::string& path) {
     if (const auto mismatch = policy::abi_mismatch(path, policy::AbiTag{PY_MAJOR_VERSION, PY_MINOR_VERSION,
                                                                         shim::free_threaded_build}))
@@ -142,6 +153,8 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
         return fail_with_refusal(import, module);
     if (import.verdict() == Verdict::legacy)
         images.keep();
+    else
+        open_thunks(import);
     if (module != nullptr) {
         import.record();
         shim::log_debug(name + " (" + path + "): " +

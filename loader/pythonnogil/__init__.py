@@ -77,8 +77,7 @@ def modules() -> "list[ModuleInfo]":
 def _start_up() -> None:
     """What the start-up files call; calling it again does nothing."""
     global _in_default_mode
-    environment = not sys.flags.ignore_environment and os.environ.get("PYTHONNOGIL_MODE")
-    if environment or sys._xoptions or sys.warnoptions:
+    if sys._xoptions or sys.warnoptions or os.environ.get("PYTHONNOGIL_MODE"):
         from pythonnogil import _startup
 
         _startup.install()

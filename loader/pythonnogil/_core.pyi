@@ -15,9 +15,7 @@ class ModuleInfo(TypedDict):
     mode: str
     entries: int
 
-def resolve_mode(
-    xoptions: dict[str, str | bool], orig_argv: list[str], environ: str | None
-) -> str:
+def resolve_mode(xoptions: dict[str, str | bool], orig_argv: list[str], environ: str | None) -> str:
     """The mode that sys._xoptions, sys.orig_argv and PYTHONNOGIL_MODE select.
 
     *environ* is None when the variable is unset or silenced by -E or -I. Raises ValueError with

@@ -2,12 +2,10 @@
 
 In the default mode the native core is loaded only by the first extension that is not CPython's
 own; until then a small Python function, the stand-in of the package's ``__init__``, is in place.
-
-Nothing here takes a lock. Threads that meet in the stand-in do the same idempotent steps twice,
-and the import system sees to it that the core is loaded once.
 """
 
 import _imp
+import _thread
 import os
 import sys
 
@@ -32,6 +30,10 @@ _mode = "gil" if _installed else "off"
 
 # What loads extensions; None as long as the stand-in waits for the first one.
 _loader: "Callable[..., ModuleType] | None" = None
+
+# Threads that meet in the stand-in bring in the core once. A finalizer that imports an extension
+# meanwhile runs in the thread that holds the lock.
+_first_extension = _thread.RLock()
 
 
 class HookError(RuntimeError):
@@ -112,8 +114,9 @@ def hand_on_to_children(mode: str) -> None:
 
 def create_first(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
     """What the stand-in does with an extension that is not CPython's own."""
-    if _loader is None:
-        _bring_in_core()
+    with _first_extension:
+        if _loader is None:
+            _bring_in_core()
     assert _loader is not None
     return _loader(spec, *file)
 

@@ -10,15 +10,13 @@ from collections.abc import Sequence
 
 
 def apply_again(options: Sequence[str]) -> None:
-    """Apply *options* from the first of ours on: of two that match a warning, the later one wins."""
-    seen_ours = False
+    """Apply all *options* in their order: of two that match a warning, the later one wins."""
     for option in options:
         module = _category_module(option)
         ours = module.split(".")[0] == "pythonnogil"
-        seen_ours = seen_ours or ours
         # A module that CPython could not import for its category stays dropped: importing it is
         # not our affair.
-        if ours or (seen_ours and (not module or module in sys.modules)):
+        if ours or not module or module in sys.modules:
             _apply(option, complain=ours)
 
 

@@ -172,7 +172,11 @@ def test_mode_option_must_agree_with_x_options(options: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("options", "mode"),
-    [([], "gil"), (["-X", "strict-nogil"], "strict-nogil"), (["-X", "unsafe-nogil"], "unsafe-nogil")],
+    [
+        ([], "gil"),
+        (["-X", "strict-nogil"], "strict-nogil"),
+        (["-X", "unsafe-nogil"], "unsafe-nogil"),
+    ],
 )
 def test_run_has_the_hook_without_site(extensions: Path, options: list[str], mode: str) -> None:
     environment = clean_environment(PYTHONPATH=f"{SITE_PACKAGES}:{extensions}")
@@ -187,7 +191,11 @@ def test_run_has_the_hook_without_site(extensions: Path, options: list[str], mod
 
 @pytest.mark.parametrize(
     ("options", "variable"),
-    [(["-X", "strict-nogill"], ""), (["-X", "strict-nogil", "-X", "unsafe-nogil"], ""), ([], "fast")],
+    [
+        (["-X", "strict-nogill"], ""),
+        (["-X", "strict-nogil", "-X", "unsafe-nogil"], ""),
+        ([], "fast"),
+    ],
 )
 def test_run_without_site_refuses_a_bad_selection(options: list[str], variable: str) -> None:
     environment = clean_environment(PYTHONPATH=SITE_PACKAGES, PYTHONNOGIL_MODE=variable)

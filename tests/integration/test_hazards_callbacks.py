@@ -53,6 +53,14 @@ def test_profile_and_trace_callbacks_control(unguarded: Stage, kind: str) -> Non
     unguarded.assert_hazard("profile_hook.py", kind)
 
 
+def test_pending_calls(guarded: Stage) -> None:
+    guarded.check("pending_calls.py")
+
+
+def test_pending_calls_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("pending_calls.py")
+
+
 @pytest.mark.parametrize("way", ["make", "make_late"])
 def test_capsule_destructor(guarded: Stage, way: str) -> None:
     guarded.check("capsule_maker.py", way)

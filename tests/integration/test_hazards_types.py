@@ -7,6 +7,22 @@ from children import Stage
 
 BASES = ["StaticBase", "StaticChild", "HeapBase"]
 CALLERS = ["StaticCaller", "HeapCaller"]
+# Types that CPython readies by itself, and how to reach their code.
+LATE = {
+    "added method": "late_types.Added().bump",
+    "added slot": "late_types.Added().__repr__",
+    "added number": "(lambda number: lambda: -number)(late_types.Added())",
+    "base method": "late_types.Base().bump",
+    "base slot": "(lambda base: lambda: repr(base))(late_types.Base())",
+    "base number": "(lambda number: lambda: -number)(late_types.Base())",
+    "child method": "late_types.Child().bump",
+    "child slot": "(lambda child: lambda: repr(child))(late_types.Child())",
+    "child number": "(lambda number: lambda: -number)(late_types.Child())",
+    "lazy method": "late_types.make_lazy().bump",
+    "lazy slot": "(lambda lazy: lambda: repr(lazy))(late_types.make_lazy())",
+    "lazy number": "(lambda number: lambda: -number)(late_types.make_lazy())",
+}
+COUNTS = 400_000  # in each thread
 GENERATED = ["cython_fixture", "pybind_fixture"]
 
 
@@ -30,6 +46,16 @@ def test_python_subclass_and_inherited_slots(guarded: Stage, base: str) -> None:
 @pytest.mark.parametrize("base", BASES)
 def test_python_subclass_and_inherited_slots_control(unguarded: Stage, base: str) -> None:
     unguarded.assert_hazard("inherited.py", base)
+
+
+@pytest.mark.parametrize("entry", LATE)
+def test_type_that_cpython_readies(guarded: Stage, entry: str) -> None:
+    guarded.check("increments.py", "late_types", LATE[entry], COUNTS)
+
+
+@pytest.mark.parametrize("entry", LATE)
+def test_type_that_cpython_readies_control(unguarded: Stage, entry: str) -> None:
+    unguarded.assert_hazard("increments.py", "late_types", LATE[entry], COUNTS)
 
 
 @pytest.mark.parametrize("caller", CALLERS)

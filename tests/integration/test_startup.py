@@ -38,8 +38,6 @@ def test_an_extension_under_a_name_of_cpythons_own_is_not_taken_for_one(extensio
     code = """
 import importlib.util, sys, pythonnogil
 (file,) = sys.argv[1:]
-spec = importlib.util.spec_from_file_location("decimal.undeclared_multi", file)
-importlib.util.module_from_spec(spec)
 spec = importlib.util.spec_from_file_location("_decimal", file)
 try:
     importlib.util.module_from_spec(spec)

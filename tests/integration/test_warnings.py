@@ -12,7 +12,7 @@ WAYS_TO_IMPORT = {
     "from": "from static_counter import increment",
     "in a function": "(lambda: __import__('static_counter'))()",
     "import_module": "importlib.import_module('static_counter')",
-    "module_from_spec": "importlib.util.module_from_spec(importlib.util.find_spec('static_counter'))",
+    "module_from_spec": "importlib.util.module_from_spec(spec)",
     "loader": "spec.loader.create_module(spec)",
     "load_module": "spec.loader.load_module('static_counter')",
     "exec": "exec(compile('import static_counter', __file__, 'exec'))",
@@ -26,9 +26,7 @@ def run(extensions: Path, tmp_path: Path):
     def run(text: str, *options: str, mode: str = "unsafe-nogil", **settings: str):
         program = tmp_path / "program.py"
         program.write_text(text)
-        environment = clean_environment(
-            PYTHONPATH=extensions, PYTHONNOGIL_MODE=mode, **settings
-        )
+        environment = clean_environment(PYTHONPATH=extensions, PYTHONNOGIL_MODE=mode, **settings)
         return run_python(*options, program, env=environment)
 
     return run

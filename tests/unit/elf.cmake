@@ -74,8 +74,7 @@ add_executable(elf_test
     ${CMAKE_CURRENT_LIST_DIR}/elf_image_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/interposer_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/interposer_failure_test.cpp)
-target_include_directories(elf_test PRIVATE
-    ${elf_fixture_sources} ${CMAKE_CURRENT_LIST_DIR}/../../shim)
+target_include_directories(elf_test PRIVATE ${elf_fixture_sources})
 target_compile_definitions(elf_test PRIVATE ELF_FIXTURES="${elf_fixture_directory}")
 target_link_libraries(elf_test PRIVATE
     pythonnogil_elf elf_provider GTest::gtest_main Threads::Threads ${CMAKE_DL_LIBS})

@@ -1,4 +1,4 @@
-#include "elf_file.hpp"
+#include "shim/elf_file.hpp"
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>

@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "elf_image.hpp"
+#include "shim/elf_image.hpp"
 
 namespace pythonnogil::shim {
 

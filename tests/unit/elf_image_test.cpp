@@ -1,4 +1,4 @@
-#include "elf_image.hpp"
+#include "shim/elf_image.hpp"
 
 #include <gtest/gtest.h>
 

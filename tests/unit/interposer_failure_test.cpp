@@ -14,8 +14,8 @@
 #include <thread>
 
 #include "elf_fixture.hpp"
-#include "interposer.hpp"
 #include "provider.h"
+#include "shim/interposer.hpp"
 
 namespace pythonnogil::shim {
 namespace {

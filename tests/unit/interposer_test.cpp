@@ -1,5 +1,5 @@
 // What patching does to a library, for each way a library may be built and loaded.
-#include "interposer.hpp"
+#include "shim/interposer.hpp"
 
 #include <gtest/gtest.h>
 

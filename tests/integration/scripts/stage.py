@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable
 from types import ModuleType
 
-LIMIT = float(os.environ["PYTHONNOGIL_TEST_LIMIT"])
+LIMIT = float(os.environ.get("PYTHONNOGIL_TEST_LIMIT", "60"))
 
 faulthandler.enable()
 faulthandler.dump_traceback_later(LIMIT, exit=True)

@@ -1,0 +1,151 @@
+"""The benchmark table of pythonnogil: each figure is a ratio of two things measured in turn in one run.
+
+Run by tests/bench/run. Exit code 0: everything was measured; whether a target was met is for the reader.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from measure import Ratio, compare
+
+HERE = Path(__file__).parent
+
+
+def run(python: str, *arguments: str, **environment: str) -> str:
+    """The output of a Python child; its failure is ours."""
+    child = subprocess.run(
+        [python, *arguments],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        timeout=600,
+    )
+    if child.returncode:
+        sys.exit(f"{' '.join(child.args)} failed:\n{child.stdout}{child.stderr}")
+    return child.stdout
+
+
+def threads(expected_gil: str, **environment: str) -> float:
+    seconds, gil = run(sys.executable, str(HERE / "python_threads.py"), **environment).split()
+    if gil != expected_gil:
+        sys.exit(f"python_threads.py ran with the GIL in the wrong state: {gil} with {environment}")
+    return float(seconds)
+
+
+def guarded_threads() -> float:
+    return threads("0", PYTHONNOGIL_MODE="gil")
+
+
+def unguarded_threads() -> float:
+    return threads("0", PYTHONNOGIL_MODE="off", PYTHON_GIL="0")
+
+
+def stock_threads() -> float:
+    return threads("1", PYTHONNOGIL_MODE="off", PYTHONWARNINGS="ignore")
+
+
+def import_seconds(mode: str, module: str, *before: str) -> float:
+    arguments = [str(HERE / "timed_import.py"), module, *before]
+    return float(run(sys.executable, *arguments, PYTHONNOGIL_MODE=mode, PYTHONWARNINGS="ignore"))
+
+
+def start_up_seconds(python: str, starts: int = 10) -> float:
+    begin = time.perf_counter()
+    for _ in range(starts):
+        run(python, "-c", "pass", PYTHONNOGIL_MODE="")
+    return (time.perf_counter() - begin) / starts
+
+
+def environment_without_hook(folder: str) -> str:
+    """A virtual environment like the running one, but with nothing installed."""
+    run(sys.executable, "-m", "venv", "--without-pip", folder)
+    return str(Path(folder) / "bin" / "python")
+
+
+def with_thread_ratio(seconds: Ratio) -> Ratio:
+    """Throughput is the inverse of the seconds."""
+    return Ratio(tuple(1 / ratio for ratio in seconds.ratios), seconds.left, seconds.right)
+
+
+def line(name: str, median: float, spread: Sequence[float], target: str, detail: str) -> str:
+    low, high = spread
+    return f"| {name} | {median:.2f} | {low:.2f} to {high:.2f} | {target} | {detail} |"
+
+
+def nanoseconds(figure: dict) -> str:
+    return f"{figure['left'] * 1e9:.0f} / {figure['right'] * 1e9:.0f} ns"
+
+
+def in_process_lines(rounds: int) -> list[str]:
+    figures = json.loads(run(sys.executable, str(HERE / "in_process.py"), str(rounds), PYTHONNOGIL_MODE="gil"))
+
+    def ratio_line(key: str, name: str, target: str) -> str:
+        figure = figures[key]
+        return line(name, figure["median"], figure["spread"], target, nanoseconds(figure))
+
+    levels = figures["levels"]
+    added = (levels["left"] - levels["right"]) * 1e9
+    return [
+        ratio_line("empty", "guarded call of an empty `METH_FASTCALL` function / plain call", "<= 1.6"),
+        ratio_line("work", "guarded call of a function of 1 us or more / plain", "<= 1.03"),
+        ratio_line("things", "making and freeing an object of a legacy type / of a declared one", ""),
+        ratio_line("borrowed", "1,000 borrowed list items, guarded / plain", ""),
+        f"| re-entry through a Python callback, nanoseconds added per level | {added:.0f} | | <= 50 "
+        f"| {nanoseconds(levels)} |",
+    ]
+
+
+def process_lines(rounds: int) -> list[str]:
+    def ratio_line(name: str, ratio: Ratio, target: str) -> str:
+        detail = f"{ratio.left * 1e3:.1f} / {ratio.right * 1e3:.1f} ms"
+        return line(name, ratio.median, ratio.spread, target, detail)
+
+    lines = [
+        ratio_line(
+            "two pure-Python threads with a guarded module loaded / the same under `PYTHON_GIL=0` without us, throughput",
+            with_thread_ratio(compare(guarded_threads, unguarded_threads, rounds)),
+            ">= 0.97",
+        ),
+        ratio_line(
+            "the same / stock CPython, where the import turned the GIL on, throughput",
+            with_thread_ratio(compare(guarded_threads, stock_threads, rounds)),
+            ">= 1.8",
+        ),
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        bare = environment_without_hook(folder)
+        ratio = compare(lambda: start_up_seconds(sys.executable), lambda: start_up_seconds(bare), rounds)
+    lines.append(ratio_line("start-up with the hook and no legacy module / without the hook", ratio, "<= 1.05"))
+    for name, arguments in (
+        ("first import of a legacy module, guarded / stock", ("legacy_calls",)),
+        ("import of a further legacy module, guarded / stock", ("static_counter", "legacy_calls")),
+    ):
+        ratio = compare(
+            lambda: import_seconds("gil", *arguments), lambda: import_seconds("off", *arguments), rounds * 2
+        )
+        lines.append(ratio_line(name, ratio, "<= 1.0"))
+    return lines
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=9, help="rounds of each comparison (default 9)")
+    rounds = parser.parse_args().rounds
+    if rounds < 2:
+        parser.error("--rounds: at least 2, or there is no spread to show")
+    print("| figure | median | quartiles | target | both sides |")
+    print("|---|---|---|---|---|")
+    for lines in (in_process_lines, process_lines):
+        for text in lines(rounds):
+            print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()
