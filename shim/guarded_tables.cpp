@@ -177,7 +177,17 @@ PyGetSetDef* guard_getset(PyGetSetDef* getset) {
     return getset;
 }
 
+// PyVectorcall_Call is CPython's own, but runs whatever the instance points to.
+ternaryfunc guard_call_slot(ternaryfunc call) {
+    return call == PyVectorcall_Call ? guarded_function(call, EntryKind::foreign, "vectorcall")
+                                     : guarded_function(call, EntryKind::tuple, "tp_call");
+}
+
 void guard_type(PyTypeObject* type) {
+    if (type == nullptr || (type->tp_flags & Py_TPFLAGS_READY) != 0 || TrustedCode::contains(type))
+        return;
+    guard_type(type->tp_base);
+    type->tp_call = guard_call_slot(type->tp_call);
     guard_slots(type, type_slots, std::size(type_slots));
     type->tp_as_number = guard_suite(type->tp_as_number, "number slot");
     type->tp_as_sequence = guard_suite(type->tp_as_sequence, "sequence slot");
@@ -197,8 +207,7 @@ void guard_vectorcall(PyTypeObject* type) {
         TrustedCode::contains(base))
         return;
     type->tp_flags &= ~Py_TPFLAGS_HAVE_VECTORCALL;
-    // PyVectorcall_Call reads the pointer in the instance, whether or not the type has the flag.
-    type->tp_call = guarded_function(type->tp_call, EntryKind::foreign, "tp_call");
+    type->tp_call = guard_call_slot(type->tp_call);
 }
 
 }  // namespace pythonnogil::shim

@@ -27,7 +27,10 @@ PyMethodDef* guard_method(PyMethodDef* method);
 PyGetSetDef* guard_getsets(PyGetSetDef* table);
 PyGetSetDef* guard_getset(PyGetSetDef* getset);
 
-// A static type, or a heap type filled in by hand, before PyType_Ready.
+ternaryfunc guard_call_slot(ternaryfunc call);
+
+// A static type, or a heap type filled in by hand, before PyType_Ready, and those of its bases that are not ready
+// either: CPython readies them along with it. Does nothing for a type that is ready.
 void guard_type(PyTypeObject* type);
 
 // What guard_type could not do before the type inherited: calls that go through a pointer in the instance

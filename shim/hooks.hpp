@@ -23,6 +23,14 @@ HOOK(PyUnstable_Module_SetGIL);
 #endif
 
 HOOK(PyType_Ready);
+HOOK(PyModule_AddType);
+HOOK(PyObject_Init);
+HOOK(PyObject_InitVar);
+HOOK(_PyObject_New);
+HOOK(_PyObject_NewVar);
+HOOK(_PyObject_GC_New);
+HOOK(_PyObject_GC_NewVar);
+HOOK(PyType_GenericAlloc);
 HOOK(PyType_FromSpec);
 HOOK(PyType_FromSpecWithBases);
 HOOK(PyType_FromModuleAndSpec);

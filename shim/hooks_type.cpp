@@ -15,7 +15,6 @@ EntryKind kind_of_slot(int slot) {
     switch (slot) {
         case Py_tp_dealloc:
             return EntryKind::deallocator;
-        case Py_tp_call:
         case Py_tp_init:
         case Py_tp_new:
             return EntryKind::tuple;
@@ -46,6 +45,8 @@ PyType_Slot guarded_slot(PyType_Slot slot) {
         slot.pfunc = guard_methods(static_cast<PyMethodDef*>(slot.pfunc));
     else if (slot.slot == Py_tp_getset)
         slot.pfunc = guard_getsets(static_cast<PyGetSetDef*>(slot.pfunc));
+    else if (slot.slot == Py_tp_call)
+        slot.pfunc = reinterpret_cast<void*>(guard_call_slot(reinterpret_cast<ternaryfunc>(slot.pfunc)));
     else if (!is_left_alone(slot.slot))
         slot.pfunc = guarded(slot.pfunc, kind_of_slot(slot.slot), "type slot");
     return slot;
@@ -78,6 +79,16 @@ PyObject* type_from(const PyType_Spec& original, Create create) {
     return type;
 }
 
+// False, with an exception set, when the type is not ready and cannot be guarded.
+bool guard_unready(PyTypeObject* type) {
+    if ((type->tp_flags & Py_TPFLAGS_READY) != 0) [[likely]]
+        return true;
+    return attempt([&] {
+        guard_type(type);
+        guard_vectorcall(type);
+    });
+}
+
 }  // namespace
 
 int PyType_Ready(PyTypeObject* type) {
@@ -86,6 +97,39 @@ int PyType_Ready(PyTypeObject* type) {
     if (!attempt([&] { guard_type(type); }) || ::PyType_Ready(type) < 0)
         return -1;
     return attempt([&] { guard_vectorcall(type); }) ? 0 : -1;
+}
+
+int PyModule_AddType(PyObject* module, PyTypeObject* type) {
+    return hooks::PyType_Ready(type) < 0 ? -1 : ::PyModule_AddType(module, type);
+}
+
+// A module need not ready its static types; CPython does, when an attribute of an instance is first looked for. Such a
+// type is guarded when its first instance is made.
+
+PyObject* PyObject_Init(PyObject* object, PyTypeObject* type) {
+    return guard_unready(type) ? ::PyObject_Init(object, type) : nullptr;
+}
+
+PyVarObject* PyObject_InitVar(PyVarObject* object, PyTypeObject* type, Py_ssize_t size) {
+    return guard_unready(type) ? ::PyObject_InitVar(object, type, size) : nullptr;
+}
+
+PyObject* _PyObject_New(PyTypeObject* type) { return guard_unready(type) ? ::_PyObject_New(type) : nullptr; }
+
+PyVarObject* _PyObject_NewVar(PyTypeObject* type, Py_ssize_t size) {
+    return guard_unready(type) ? ::_PyObject_NewVar(type, size) : nullptr;
+}
+
+PyObject* _PyObject_GC_New(PyTypeObject* type) {
+    return guard_unready(type) ? ::_PyObject_GC_New(type) : nullptr;
+}
+
+PyVarObject* _PyObject_GC_NewVar(PyTypeObject* type, Py_ssize_t size) {
+    return guard_unready(type) ? ::_PyObject_GC_NewVar(type, size) : nullptr;
+}
+
+PyObject* PyType_GenericAlloc(PyTypeObject* type, Py_ssize_t size) {
+    return guard_unready(type) ? ::PyType_GenericAlloc(type, size) : nullptr;
 }
 
 PyObject* PyType_FromSpec(PyType_Spec* spec) { return type_from(*spec, ::PyType_FromSpec); }

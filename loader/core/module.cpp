@@ -19,11 +19,15 @@ State& state_of(PyObject* module) { return *static_cast<State*>(PyModule_GetStat
 
 namespace {
 
+// In the file system's encoding, in which every word of a command line can be written. Nothing with an exception set
+// when `object` is not text.
 std::optional<std::string> text_of(PyObject* object) {
-    const char* const text = PyUnicode_AsUTF8(object);
-    if (text == nullptr)
+    PyObject* bytes = PyUnicode_EncodeFSDefault(object);
+    if (bytes == nullptr)
         return std::nullopt;
-    return std::string(text);
+    std::string text(PyBytes_AS_STRING(bytes));
+    Py_DECREF(bytes);
+    return text;
 }
 
 // sys._xoptions: names to their values, or to True for those without one.

@@ -164,7 +164,7 @@ def _put_in_place(mode: str, core: "ModuleType | None") -> None:
         return
     obstacle = core.platform_support()
     if obstacle is None:
-        core.install(mode, _announce)
+        core.install(mode, _announcer(mode))
         _select(mode, core.create_dynamic)
         return
     text = f"pythonnogil: no mode but off works on this platform: {obstacle.rstrip('.')}"
@@ -190,14 +190,19 @@ def _leave_to_cpython(text: str) -> None:
     _announcement.warn(f"{text}; extensions are left to CPython", RuntimeWarning)
 
 
-def _announce(name: str, path: str, reason: str) -> None:
-    from pythonnogil import _announcement
+def _announcer(mode: str) -> "Callable[[str, str, str], None]":
+    # The mode is bound, not looked up: while another thread changes it, an extension that the core
+    # loads in strict mode must not be announced in a weaker one.
+    def announce(name: str, path: str, reason: str) -> None:
+        from pythonnogil import _announcement
 
-    try:
-        _announcement.announce(_mode, name, path, reason)
-    except Exception as error:
-        # Frames of ours say nothing to someone whose import fails.
-        raise error.with_traceback(None)
+        try:
+            _announcement.announce(mode, name, path, reason)
+        except Exception as error:
+            # Frames of ours say nothing to someone whose import fails.
+            raise error.with_traceback(None)
+
+    return announce
 
 
 def _end_process(error: Exception) -> None:

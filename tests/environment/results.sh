@@ -20,10 +20,11 @@ record() {
 
 # check NAME COMMAND...: a step that counts as one test.
 check() {
+    local name=${1%% (*}
     if step "Checking $1" "${@:2}"; then
-        record "$1" passed
+        record "$name" passed
     else
-        record "$1" failed
+        record "$name" failed
     fi
 }
 

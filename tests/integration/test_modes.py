@@ -215,8 +215,11 @@ def test_strict_mode_names_the_distribution(extensions: Path, tmp_path: Path) ->
     assert "use a release of count_er that declares its safety" in text
 
 
+@pytest.mark.parametrize("options", [[], ["-X", "other"]])
 @pytest.mark.parametrize("mode", [None, "gil", "unsafe-nogil"])
-def test_with_the_gil_on_nothing_is_replaced(extensions: Path, mode: str | None) -> None:
+def test_with_the_gil_on_nothing_is_replaced(
+    extensions: Path, mode: str | None, options: list[str]
+) -> None:
     settings = {} if mode is None else {"PYTHONNOGIL_MODE": mode}
     code = """
 import _imp, sys
@@ -226,7 +229,7 @@ print(sys._is_gil_enabled(), pythonnogil.mode(), pythonnogil.modules())
 print(_imp.create_dynamic.__self__.__name__)
 """
     environment = clean_environment(PYTHONPATH=extensions, PYTHON_GIL="1", **settings)
-    done = run_python("-c", code, env=environment)
+    done = run_python(*options, "-c", code, env=environment)
     assert done.lines() == ["_imp", f"True {mode or 'gil'} []", "_imp"]
     assert done.stderr == ""
 
