@@ -2,6 +2,7 @@
 
 #include "shim/dying_object.hpp"
 #include "shim/exclusive_hold.hpp"
+#include "shim/quarantine.hpp"
 #include "shim/thunk_pool.hpp"
 
 namespace pythonnogil::shim {
@@ -63,6 +64,8 @@ extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispa
     ExclusiveHold hold(*entry->domain, argument_to_lock(entry->kind, a1, a2, a3));
     const std::intptr_t result = entry->function(a0, a1, a2, a3, a4, a5);
     hold.leave();
+    if (quarantine::is_due() && thread_record.innermost == nullptr) [[unlikely]]
+        quarantine::sweep();
     return result;
 }
 

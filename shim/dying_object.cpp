@@ -1,6 +1,7 @@
 #include "shim/dying_object.hpp"
 
 #include "shim/exclusive_hold.hpp"
+#include "shim/quarantine.hpp"
 
 namespace pythonnogil::shim {
 
@@ -12,6 +13,8 @@ bool replace_shared(PyObject* object, Py_ssize_t& expected, Py_ssize_t desired) 
     return __atomic_compare_exchange_n(&object->ob_ref_shared, &expected, desired, false, __ATOMIC_ACQ_REL,
                                        __ATOMIC_ACQUIRE);
 }
+
+bool is_merged(Py_ssize_t shared) { return (shared & shared_flags) == shared_merged; }
 
 // An unmerged object dies on the thread that owns it, and nobody else can deallocate it meanwhile.
 bool dies_unmerged(PyObject* object) {
@@ -32,15 +35,31 @@ Py_ssize_t merge(PyObject* object, Py_ssize_t extra) {
 }
 
 // Takes a reference to a merged object whose count is zero. False when it is not zero: then somebody revived the
-// object, and whoever drops it last deallocates it.
+// object, or frees it already.
 bool take_back(PyObject* object) {
     Py_ssize_t zero = shared_merged;
     return replace_shared(object, zero, shared_merged + shared_count_one);
 }
 
-// Drops that reference again. True when it was the last one.
-bool drop(PyObject* object) {
-    return __atomic_sub_fetch(&object->ob_ref_shared, shared_count_one, __ATOMIC_ACQ_REL) == shared_merged;
+// Makes this thread the only one that can deallocate a merged object with the given count: the object becomes unmerged,
+// with a count of zero and this thread as its owner, as if it had died there. Takes the `count` references away.
+bool claim(PyObject* object, Py_ssize_t count) {
+    Py_ssize_t expected = shared_merged + count * shared_count_one;
+    if (!replace_shared(object, expected, 0))
+        return false;
+    __atomic_store_n(&object->ob_tid, _Py_ThreadId(), __ATOMIC_RELAXED);
+    return true;
+}
+
+// Gives the reference of take_back() up again: true when it was the last one, and the object is claimed.
+bool drop_or_claim(PyObject* object) {
+    Py_ssize_t shared = load_shared(object);
+    while (!claim(object, 1)) {
+        if (shared > shared_merged + shared_count_one && replace_shared(object, shared, shared - shared_count_one))
+            return false;
+        shared = load_shared(object);
+    }
+    return true;
 }
 
 // CPython's trashcan compares tp_dealloc with the legacy function, finds the thunk and stays out; so it is done here,
@@ -77,12 +96,18 @@ void run(const Entry& entry, PyObject* object) {
         entry.function(reinterpret_cast<std::intptr_t>(object), 0, 0, 0, 0, 0);
 }
 
+// Runs the deallocator of an object that was merged, so that other threads may have late pointers to it.
+void run_claimed(const Entry& entry, PyObject* object) {
+    const quarantine::Scope scope(object);
+    run(entry, object);
+}
+
 // Waits for the guard with a reference in hand, so that neither the garbage collector nor a second thread that revives
 // and drops the object finds it dead meanwhile.
 void deallocate_after_waiting(const Entry& entry, PyObject* object) {
     ExclusiveHold hold(*entry.domain);
-    if (drop(object))
-        run(entry, object);
+    if (drop_or_claim(object))
+        run_claimed(entry, object);
     hold.leave();
 }
 
@@ -91,18 +116,24 @@ void deallocate_after_waiting(const Entry& entry, PyObject* object) {
 bool deallocate_at_once(const Entry& entry, PyObject* object) {
     ExclusiveHold hold(*entry.domain, ExclusiveHold::TryOnly{});
     const bool held = hold.held();
-    // Only legacy code that found the object through a raw pointer can have added to the shared half.
-    if (held && (load_shared(object) == 0 || merge(object, 0) == shared_merged))
+    if (held && load_shared(object) == 0)
         run(entry, object);
+    // Legacy code that found the object through a raw pointer has added to the shared half, or did and dropped it again.
+    else if (held && merge(object, 0) == shared_merged && claim(object, 0))
+        run_claimed(entry, object);
     hold.leave();
     return held;
 }
 
-// Inside the guard, dropping the last reference and deallocating is one step, as it is with a GIL. A legacy
-// deallocator that calls the one of its base type comes this way too, whatever the count is by then.
+// Inside the guard, dropping the last reference and deallocating is one step, as it is with a GIL, unless another thread
+// that dropped the last reference before the object was revived has taken it back by now: then that one deallocates it.
+// A legacy deallocator that calls the one of its base type comes this way too; its object is claimed.
 void deallocate_inside(const Entry& entry, PyObject* object) {
     ExclusiveHold hold(*entry.domain);
-    run(entry, object);
+    if (!is_merged(load_shared(object)))
+        run(entry, object);
+    else if (claim(object, 0))
+        run_claimed(entry, object);
     hold.leave();
 }
 

@@ -8,6 +8,7 @@
 #include "shim/domain.hpp"
 #include "shim/elf_image.hpp"
 #include "shim/import_in_progress.hpp"
+#include "shim/quarantine.hpp"
 
 namespace pythonnogil::shim {
 
@@ -52,6 +53,15 @@ Item* writable_copy(const Item* table, std::size_t count) {
 template <typename Item>
 Item* writable_table(Item* table, std::size_t count) {
     return is_writable(table, count * sizeof(Item)) ? table : writable_copy(table, count);
+}
+
+// CPython gives a type that adds garbage collection PyObject_GC_Del, if it finds PyObject_Free in its base. A guarded base
+// has another function there.
+void keep_default_free(PyTypeObject* type) {
+    const PyTypeObject* base = type->tp_base;
+    if (type->tp_free == nullptr && (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0 && base != nullptr &&
+        base->tp_free == quarantine::free_object)
+        type->tp_free = PyObject_GC_Del;
 }
 
 EntryKind kind_of_method(int flags) {
@@ -187,6 +197,7 @@ void guard_type(PyTypeObject* type) {
     if (type == nullptr || (type->tp_flags & Py_TPFLAGS_READY) != 0 || TrustedCode::contains(type))
         return;
     guard_type(type->tp_base);
+    keep_default_free(type);
     type->tp_call = guard_call_slot(type->tp_call);
     guard_slots(type, type_slots, std::size(type_slots));
     type->tp_as_number = guard_suite(type->tp_as_number, "number slot");
@@ -198,6 +209,8 @@ void guard_type(PyTypeObject* type) {
     type->tp_getset = guard_getsets(type->tp_getset);
 }
 
+namespace {
+
 void guard_vectorcall(PyTypeObject* type) {
     if ((type->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL) == 0)
         return;
@@ -208,6 +221,23 @@ void guard_vectorcall(PyTypeObject* type) {
         return;
     type->tp_flags &= ~Py_TPFLAGS_HAVE_VECTORCALL;
     type->tp_call = guard_call_slot(type->tp_call);
+}
+
+// The memory of objects that several threads held is given back with delay; see quarantine.hpp.
+void guard_free(PyTypeObject* type) {
+    if (!thunk_pool::is_thunk(reinterpret_cast<const void*>(type->tp_dealloc)))
+        return;
+    if (type->tp_free == PyObject_Free)
+        type->tp_free = quarantine::free_object;
+    else if (type->tp_free == PyObject_GC_Del)
+        type->tp_free = quarantine::free_collected_object;
+}
+
+}  // namespace
+
+void guard_ready_type(PyTypeObject* type) {
+    guard_vectorcall(type);
+    guard_free(type);
 }
 
 }  // namespace pythonnogil::shim

@@ -33,8 +33,8 @@ ternaryfunc guard_call_slot(ternaryfunc call);
 // either: CPython readies them along with it. Does nothing for a type that is ready.
 void guard_type(PyTypeObject* type);
 
-// What guard_type could not do before the type inherited: calls that go through a pointer in the instance
-// (vectorcall) are sent through tp_call.
-void guard_vectorcall(PyTypeObject* type);
+// What can be done only when the type has inherited: calls that go through a pointer in the instance (vectorcall) are
+// sent through tp_call, and memory is given back through the quarantine.
+void guard_ready_type(PyTypeObject* type);
 
 }  // namespace pythonnogil::shim

@@ -6,6 +6,7 @@
 
 #ifdef Py_GIL_DISABLED
 #include "shim/call_out.hpp"
+#include "shim/quarantine.hpp"
 #endif
 
 namespace pythonnogil::shim {
@@ -71,6 +72,10 @@ std::vector<Interposition> guarding() {
         REPLACE(PySequence_Fast),
         REPLACE(PySys_GetObject),
         REPLACE(_PyType_Lookup),
+    };
+    const Interposition memory[] = {
+        {"PyObject_Free", reinterpret_cast<void*>(&quarantine::free_object), false},
+        {"PyObject_GC_Del", reinterpret_cast<void*>(&quarantine::free_collected_object), false},
     };
     const Interposition threads[] = {
         REPLACE(PyGILState_Ensure),
@@ -154,6 +159,7 @@ std::vector<Interposition> guarding() {
     };
     all.insert(all.end(), std::begin(registrations), std::end(registrations));
     all.insert(all.end(), std::begin(borrowed_references), std::end(borrowed_references));
+    all.insert(all.end(), std::begin(memory), std::end(memory));
     all.insert(all.end(), std::begin(threads), std::end(threads));
     all.insert(all.end(), std::begin(calls_out), std::end(calls_out));
 #endif

@@ -74,7 +74,7 @@ PyObject* type_from(const PyType_Spec& original, Create create) {
     if (!attempt([&] { guarded.emplace(original); }))
         return nullptr;
     PyObject* type = create(&guarded->spec);
-    if (type != nullptr && !attempt([&] { guard_vectorcall(reinterpret_cast<PyTypeObject*>(type)); }))
+    if (type != nullptr && !attempt([&] { guard_ready_type(reinterpret_cast<PyTypeObject*>(type)); }))
         Py_CLEAR(type);
     return type;
 }
@@ -85,7 +85,7 @@ bool guard_unready(PyTypeObject* type) {
         return true;
     return attempt([&] {
         guard_type(type);
-        guard_vectorcall(type);
+        guard_ready_type(type);
     });
 }
 
@@ -96,7 +96,7 @@ int PyType_Ready(PyTypeObject* type) {
         return ::PyType_Ready(type);
     if (!attempt([&] { guard_type(type); }) || ::PyType_Ready(type) < 0)
         return -1;
-    return attempt([&] { guard_vectorcall(type); }) ? 0 : -1;
+    return attempt([&] { guard_ready_type(type); }) ? 0 : -1;
 }
 
 int PyModule_AddType(PyObject* module, PyTypeObject* type) {

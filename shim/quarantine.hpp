@@ -1,0 +1,43 @@
+// Memory of freed guarded objects that another thread may still be about to look at.
+//
+// A thread that drops the last reference of a merged object needs a few instructions to reach the deallocation thunk.
+// Meanwhile legacy code on another thread can find the object through a raw pointer, revive it, drop it and free it. So
+// the memory of merged objects is not given back before every thread has stopped once: no thread can then be between
+// the drop and the thunk any more.
+//
+// Thread-safety: any attached thread; one mutex, never held while Python code runs or the world is stopped.
+// Errors: none.
+#pragma once
+
+#include "shim/compat.hpp"
+
+namespace pythonnogil::shim::quarantine {
+
+// What the deallocator of this object frees from now on is held back, until the scope ends.
+class Scope {
+ public:
+    explicit Scope(PyObject* object);
+    ~Scope();
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+    PyObject* object() const { return object_; }
+    const Scope* outer() const { return outer_; }
+
+ private:
+    PyObject* object_;
+    const Scope* outer_;
+};
+
+// Stand for PyObject_Free and PyObject_GC_Del, as imported functions and as tp_free.
+void free_object(void* object);
+void free_collected_object(void* object);
+
+// Whether so much is held back that sweep() is due. One relaxed load.
+bool is_due();
+
+// Stops the world for a moment and frees what was held back before. To be called where the thread may run anything:
+// attached, with no lock held.
+void sweep();
+
+}  // namespace pythonnogil::shim::quarantine
