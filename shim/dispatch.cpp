@@ -2,6 +2,7 @@
 
 #include "shim/dying_object.hpp"
 #include "shim/exclusive_hold.hpp"
+#include "shim/python_subclass.hpp"
 #include "shim/quarantine.hpp"
 #include "shim/thunk_pool.hpp"
 
@@ -33,6 +34,7 @@ PyObject* argument_to_lock(EntryKind kind, std::intptr_t a1, std::intptr_t a2, s
             auto* object = reinterpret_cast<PyObject*>(a1);
             return object != nullptr && is_lockable(object) ? object : nullptr;
         }
+        case EntryKind::constructor:
         case EntryKind::tuple: {
             auto* tuple = reinterpret_cast<PyTupleObject*>(a1);
             return tuple == nullptr ? nullptr : first_lockable(tuple->ob_item, Py_SIZE(tuple));
@@ -61,6 +63,8 @@ extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispa
         deallocate_guarded(*entry, reinterpret_cast<PyObject*>(a0));
         return 0;
     }
+    if (entry->kind == EntryKind::constructor)
+        python_subclass::guard(reinterpret_cast<PyTypeObject*>(a0));
     ExclusiveHold hold(*entry->domain, argument_to_lock(entry->kind, a1, a2, a3));
     const std::intptr_t result = entry->function(a0, a1, a2, a3, a4, a5);
     hold.leave();

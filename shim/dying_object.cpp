@@ -1,6 +1,7 @@
 #include "shim/dying_object.hpp"
 
 #include "shim/exclusive_hold.hpp"
+#include "shim/python_subclass.hpp"
 #include "shim/quarantine.hpp"
 
 namespace pythonnogil::shim {
@@ -140,6 +141,9 @@ void deallocate_inside(const Entry& entry, PyObject* object) {
 }  // namespace
 
 void deallocate_guarded(const Entry& entry, PyObject* object) {
+    // Most classes were seen to when their first instance was made; one whose instances legacy code allocates without
+    // its tp_new shows here first.
+    python_subclass::guard(Py_TYPE(object));
     if (ExclusiveHold::in_force(*entry.domain)) {
         deallocate_inside(entry, object);
     } else if (!dies_unmerged(object)) {

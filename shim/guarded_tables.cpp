@@ -108,7 +108,7 @@ constexpr SlotRow type_slots[] = {
     SLOT(PyTypeObject, tp_richcompare, one_object), SLOT(PyTypeObject, tp_iter, plain),
     SLOT(PyTypeObject, tp_iternext, plain),        SLOT(PyTypeObject, tp_descr_get, plain),
     SLOT(PyTypeObject, tp_descr_set, plain),       SLOT(PyTypeObject, tp_init, tuple),
-    SLOT(PyTypeObject, tp_alloc, plain),           SLOT(PyTypeObject, tp_new, tuple),
+    SLOT(PyTypeObject, tp_alloc, plain),           SLOT(PyTypeObject, tp_new, constructor),
     SLOT(PyTypeObject, tp_free, plain),            SLOT(PyTypeObject, tp_del, plain),
     SLOT(PyTypeObject, tp_finalize, plain),        SLOT(PyTypeObject, tp_vectorcall, vector),
 };

@@ -16,8 +16,9 @@ EntryKind kind_of_slot(int slot) {
         case Py_tp_dealloc:
             return EntryKind::deallocator;
         case Py_tp_init:
-        case Py_tp_new:
             return EntryKind::tuple;
+        case Py_tp_new:
+            return EntryKind::constructor;
         case Py_tp_richcompare:
             return EntryKind::one_object;
         default:

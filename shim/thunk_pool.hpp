@@ -24,6 +24,7 @@ enum class EntryKind : std::uint8_t {
     plain,        // no argument of interest
     one_object,   // (self, object): METH_O and binary slots
     tuple,        // (self, tuple, ...): METH_VARARGS, tp_call, tp_init
+    constructor,  // (type, tuple, ...): tp_new
     vector,       // (self, array, count, ...): METH_FASTCALL and vectorcall
     method,       // (self, class, array, count, ...): METH_METHOD
     deallocator,  // (object) whose last reference is gone

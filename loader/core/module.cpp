@@ -11,6 +11,7 @@
 
 #ifdef Py_GIL_DISABLED
 #include "shim/exclusive_hold.hpp"
+#include "shim/python_subclass.hpp"
 #endif
 
 namespace pythonnogil::loader {
@@ -100,8 +101,10 @@ bool adopt_switch_interval() {
         shim::set_switch_interval(value);
     return true;
 }
+
+bool prepare_guard() { return adopt_switch_interval() && shim::python_subclass::learn_from_interpreter(); }
 #else
-bool adopt_switch_interval() { return true; }
+bool prepare_guard() { return true; }
 #endif
 
 PyObject* install(PyObject* module, PyObject* arguments) {
@@ -120,7 +123,7 @@ PyObject* install(PyObject* module, PyObject* arguments) {
         if (state.original == nullptr)
             return nullptr;
     }
-    if (!adopt_switch_interval())
+    if (!prepare_guard())
         return nullptr;
     Py_XSETREF(state.announce, Py_NewRef(announce));
     state.interpreter = PyInterpreterState_Get();

@@ -1,0 +1,135 @@
+#include "shim/python_subclass.hpp"
+
+#include <structmember.h>
+
+#include <exception>
+
+#include "shim/domain.hpp"
+#include "shim/log.hpp"
+#include "shim/quarantine.hpp"
+#include "shim/thunk_pool.hpp"
+
+namespace pythonnogil::shim::python_subclass {
+
+namespace {
+
+// CPython's subtype_dealloc, which has no public name. Null until learned; written once at install.
+destructor cpython_deallocator = nullptr;
+
+void deallocate(PyObject* self);
+
+bool is_python_level(const PyTypeObject* type) {
+    return type->tp_dealloc == cpython_deallocator ||
+           thunk_pool::target_of(reinterpret_cast<void*>(type->tp_dealloc)) ==
+               reinterpret_cast<void*>(&deallocate);
+}
+
+// The nearest base with a deallocator of its own.
+PyTypeObject* native_base(PyTypeObject* type) {
+    while (is_python_level(type))
+        type = type->tp_base;
+    return type;
+}
+
+// The variables of __slots__, which stand behind the type object.
+void clear_slots(PyTypeObject* type, PyObject* self) {
+    const auto* member = reinterpret_cast<const PyMemberDef*>(reinterpret_cast<const char*>(type) +
+                                                              Py_TYPE(type)->tp_basicsize);
+    for (Py_ssize_t i = 0; i < Py_SIZE(type); ++i, ++member) {
+        if (member->type == Py_T_OBJECT_EX && (member->flags & Py_READONLY) == 0)
+            Py_CLEAR(*reinterpret_cast<PyObject**>(reinterpret_cast<char*>(self) + member->offset));
+    }
+}
+
+void clear_dict(const PyTypeObject* type, const PyTypeObject* base, PyObject* self) {
+    if ((type->tp_flags & Py_TPFLAGS_MANAGED_DICT) != 0) {
+        PyObject_ClearManagedDict(self);
+    } else if (type->tp_dictoffset != 0 && base->tp_dictoffset == 0) {
+        if (PyObject** dict = _PyObject_GetDictPtr(self))
+            Py_CLEAR(*dict);
+    }
+}
+
+// __del__ and the like. False when they revived the object.
+bool finalize(PyTypeObject* type, PyObject* self) {
+    if (type->tp_finalize == nullptr)
+        return true;
+    const bool collected = PyType_IS_GC(type);
+    if (collected)
+        PyObject_GC_Track(self);
+    if (PyObject_CallFinalizerFromDealloc(self) < 0)
+        return false;
+    if (collected)
+        PyObject_GC_UnTrack(self);
+    return true;
+}
+
+// The base gives the memory back through the tp_free of the object's own type. That has to be CPython's at all other
+// times, because assigning to __class__ compares it; so the quarantine stands there for the length of this call.
+void deallocate_base(PyTypeObject* base, PyTypeObject* type, PyObject* self) {
+    Py_INCREF(type);
+    const bool is_cpythons = type->tp_free == PyObject_GC_Del;
+    if (is_cpythons)
+        type->tp_free = quarantine::free_collected_object;
+    base->tp_dealloc(self);
+    if (is_cpythons)
+        type->tp_free = PyObject_GC_Del;
+    Py_DECREF(type);
+}
+
+// The steps of CPython's subtype_dealloc (Objects/typeobject.c), in the same order and with public functions. The
+// trashcan is the caller's. It runs under the guard.
+void deallocate(PyObject* self) {
+    PyTypeObject* const type = Py_TYPE(self);
+    PyTypeObject* const base = native_base(type);
+    const bool collected = PyType_IS_GC(type);
+    if (collected)
+        PyObject_GC_UnTrack(self);
+    if (!finalize(type, self))
+        return;
+    if (collected) {
+        if (type->tp_weaklistoffset != 0 && base->tp_weaklistoffset == 0)
+            PyObject_ClearWeakRefs(self);
+        for (PyTypeObject* level = type; level != base; level = level->tp_base)
+            clear_slots(level, self);
+        clear_dict(type, base, self);
+        if (PyType_IS_GC(base))
+            PyObject_GC_Track(self);
+    }
+    // A heap type's deallocator drops the reference to the type; a static type's knows nothing of it.
+    const bool drop_type = (base->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0;
+    deallocate_base(base, type, self);
+    if (drop_type)
+        Py_DECREF(type);
+}
+
+bool has_guarded_base(PyTypeObject* type) {
+    return thunk_pool::is_thunk(reinterpret_cast<const void*>(native_base(type)->tp_dealloc));
+}
+
+}  // namespace
+
+bool learn_from_interpreter() {
+    if (cpython_deallocator != nullptr)
+        return true;
+    PyObject* made = PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(){}", "Probe");
+    if (made == nullptr)
+        return false;
+    cpython_deallocator = reinterpret_cast<PyTypeObject*>(made)->tp_dealloc;
+    Py_DECREF(made);
+    return true;
+}
+
+void guard(PyTypeObject* type) {
+    if (type->tp_dealloc != cpython_deallocator || !has_guarded_base(type))
+        return;
+    try {
+        void* const thunk = thunk_pool::claim(reinterpret_cast<void*>(&deallocate), EntryKind::deallocator,
+                                              process_domain(), "deallocator of a Python subclass");
+        type->tp_dealloc = reinterpret_cast<destructor>(thunk);
+    } catch (const std::exception& error) {
+        log_warning(std::string("class ") + type->tp_name + " keeps CPython's deallocator: " + error.what());
+    }
+}
+
+}  // namespace pythonnogil::shim::python_subclass
