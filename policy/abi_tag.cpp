@@ -11,8 +11,8 @@ std::string build_from_source(const AbiTag& interpreter) {
            std::to_string(interpreter.minor) + (interpreter.free_threaded ? "t" : "");
 }
 
-// The tag in a name like m.cpython-313t-x86_64-linux-gnu.so: one digit of the major version, the minor version, then
-// letters of which t means free-threaded.
+// The tag in a name like m.cpython-313t-x86_64-linux-gnu.so: one digit of the major version, the
+// minor version, then letters of which t means free-threaded.
 std::optional<AbiTag> tag_of(const std::string& file) {
     constexpr std::string_view marker = ".cpython-";
     const std::size_t start = file.find(marker);
@@ -21,8 +21,8 @@ std::optional<AbiTag> tag_of(const std::string& file) {
     const std::size_t digits = start + marker.size();
     const std::size_t letters = file.find_first_not_of("0123456789", digits);
     const std::size_t end = file.find('-', digits);
-    if (letters == std::string::npos || end == std::string::npos || letters < digits + 2 || letters > digits + 4 ||
-        end < letters)
+    if (letters == std::string::npos || end == std::string::npos || letters < digits + 2 ||
+        letters > digits + 4 || end < letters)
         return std::nullopt;
     const std::size_t free_threaded = file.find('t', letters);
     return AbiTag{file[digits] - '0', std::stoi(file.substr(digits + 1, letters - digits - 1)),

@@ -1,4 +1,5 @@
-// Where the shim's C++ errors become Python exceptions: inside an interposed function, whose caller is C.
+// Where the shim's C++ errors become Python exceptions: inside an interposed function, whose caller
+// is C.
 #pragma once
 
 #include <exception>
@@ -7,7 +8,8 @@
 
 namespace pythonnogil::shim {
 
-// Runs `body`, which calls neither the interpreter nor legacy code. False, with ImportError set, when it threw.
+// Runs `body`, which calls neither the interpreter nor legacy code. False, with ImportError set,
+// when it threw.
 template <typename Body>
 bool attempt(Body&& body) {
     try {

@@ -14,16 +14,16 @@ struct PoolOwner {
     BorrowedPool pool;
 };
 
-bool is_immortal(PyObject* object) { return object->ob_ref_local == _Py_IMMORTAL_REFCNT_LOCAL; }
+bool is_immortal(PyObject* object) {
+    return object->ob_ref_local == _Py_IMMORTAL_REFCNT_LOCAL;
+}
 
 }  // namespace
 
 BorrowedPool& BorrowedPool::of_this_thread() {
-    if (thread_record.borrowed == nullptr) {
-        thread_local PoolOwner owner;
-        thread_record.borrowed = &owner.pool;
-    }
-    return *thread_record.borrowed;
+    thread_local PoolOwner owner;
+    thread_record.borrowed = &owner.pool;
+    return owner.pool;
 }
 
 void BorrowedPool::keep(PyObject* strong) {
@@ -36,8 +36,8 @@ void BorrowedPool::keep(PyObject* strong) {
     kept_.push_back(strong);
 }
 
-// A long call that walks the same containers again and again would otherwise keep one entry for every look-up. None
-// of these references is the last one, so nothing is freed here.
+// A long call that walks the same containers again and again would otherwise keep one entry for
+// every look-up. None of these references is the last one, so nothing is freed here.
 void BorrowedPool::drop_duplicates() {
     std::sort(kept_.begin(), kept_.end());
     std::size_t unique = 0;
@@ -51,8 +51,8 @@ void BorrowedPool::drop_duplicates() {
     duplicates_limit_ = std::max<std::size_t>(4096, unique * 2);
 }
 
-// Dropping a reference can run a finalizer that enters guarded code and drains this pool itself: every step leaves
-// the pool whole.
+// Dropping a reference can run a finalizer that enters guarded code and drains this pool itself:
+// every step leaves the pool whole.
 void BorrowedPool::drain_all() {
     PyObject* raised = PyErr_GetRaisedException();
     while (!kept_.empty()) {
@@ -66,8 +66,10 @@ void BorrowedPool::drain_all() {
 }
 
 PyObject* lend(PyObject* strong) {
-    if (strong != nullptr)
-        BorrowedPool::of_this_thread().keep(strong);
+    if (strong != nullptr) {
+        BorrowedPool* const pool = thread_record.borrowed;
+        (pool != nullptr ? *pool : BorrowedPool::of_this_thread()).keep(strong);
+    }
     return strong;
 }
 

@@ -1,8 +1,9 @@
-// Around every call from legacy code into a C-API function that may run other code or lock a container.
+// Around every call from legacy code into a C-API function that may run other code or lock a
+// container.
 //
-// Two things happen there. A locked argument is given back for the length of the call, because CPython would lock it
-// a second time. And threads that have waited for the switch interval are let in, as they would be where a GIL
-// changes hands.
+// Two things happen there. A locked argument is given back for the length of the call, because
+// CPython would lock it a second time. And threads that have waited for the switch interval are let
+// in, as they would be where a GIL changes hands.
 //
 // Thread-safety: the running thread's own hold. Costs two loads when there is nothing to do.
 #pragma once
@@ -12,14 +13,15 @@
 namespace pythonnogil::shim {
 
 class CallOut {
- public:
+  public:
     CallOut() {
         if (thread_record.innermost != nullptr &&
             (thread_record.locked_arguments != 0 || process_domain().has_waiters())) [[unlikely]]
             before();
     }
 
-    // To be called when the call returned. An exception that passes leaves the argument unlocked; the hold ends anyway.
+    // To be called when the call returned. An exception that passes leaves the argument unlocked;
+    // the hold ends anyway.
     void returned() {
         if (argument_ != nullptr) [[unlikely]]
             hold_->reacquire_argument(argument_);
@@ -28,7 +30,7 @@ class CallOut {
     CallOut(const CallOut&) = delete;
     CallOut& operator=(const CallOut&) = delete;
 
- private:
+  private:
     void before() {
         hold_ = ExclusiveHold::on_top();
         if (hold_ == nullptr)

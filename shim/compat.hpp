@@ -1,5 +1,5 @@
-// The one place where CPython's versions differ. Everything else in shim/ and loader/ includes this header
-// instead of Python.h, and asks it rather than PY_VERSION_HEX.
+// The one place where CPython's versions differ. Everything else in shim/ and loader/ includes this
+// header instead of Python.h, and asks it rather than PY_VERSION_HEX.
 #pragma once
 
 #ifndef PY_SSIZE_T_CLEAN
@@ -34,18 +34,20 @@ inline constexpr std::uint8_t mutex_unlocked = 0;
 inline constexpr std::uint8_t mutex_locked = 1;
 inline constexpr std::uint8_t mutex_has_parked = 2;
 
-// The shared half of a biased reference count. Source: Include/refcount.h (3.14) and Include/object.h (3.13).
+// The shared half of a biased reference count. Source: Include/refcount.h (3.14) and
+// Include/object.h (3.13).
 inline constexpr Py_ssize_t shared_count_one = Py_ssize_t{1} << _Py_REF_SHARED_SHIFT;
 inline constexpr Py_ssize_t shared_flags = _Py_REF_SHARED_FLAG_MASK;
-// Source: Include/internal/pycore_object.h. The count is held in ob_ref_shared alone; nobody owns the object.
+// Source: Include/internal/pycore_object.h. The count is held in ob_ref_shared alone; nobody owns
+// the object.
 inline constexpr Py_ssize_t shared_merged = 0x3;
 
 #endif
 
-// True when `definition` was compiled for this interpreter's object layout. Extensions compiled for the GIL, the
-// limited API among them, have a shorter object header, so CPython 3.13 reads their definitions at wrong offsets and
-// crashes. PyModuleDef_HEAD_INIT writes an immortal count into the header of every definition, at an offset
-// that differs between the two layouts.
+// True when `definition` was compiled for this interpreter's object layout. Extensions compiled for
+// the GIL, the limited API among them, have a shorter object header, so CPython 3.13 reads their
+// definitions at wrong offsets and crashes. PyModuleDef_HEAD_INIT writes an immortal count into the
+// header of every definition, at an offset that differs between the two layouts.
 inline bool has_this_object_layout(const PyModuleDef* definition) {
 #ifdef Py_GIL_DISABLED
     const PyObject& header = definition->m_base.ob_base;

@@ -10,7 +10,8 @@ namespace pythonnogil::shim {
 
 namespace {
 
-// More arguments than this are not searched for a container; real signatures put it among the first.
+// More arguments than this are not searched for a container; real signatures put it among the
+// first.
 constexpr Py_ssize_t searched_arguments = 6;
 
 bool is_lockable(PyObject* object) {

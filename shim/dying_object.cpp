@@ -8,22 +8,27 @@ namespace pythonnogil::shim {
 
 namespace {
 
-Py_ssize_t load_shared(PyObject* object) { return __atomic_load_n(&object->ob_ref_shared, __ATOMIC_ACQUIRE); }
-
-bool replace_shared(PyObject* object, Py_ssize_t& expected, Py_ssize_t desired) {
-    return __atomic_compare_exchange_n(&object->ob_ref_shared, &expected, desired, false, __ATOMIC_ACQ_REL,
-                                       __ATOMIC_ACQUIRE);
+Py_ssize_t load_shared(PyObject* object) {
+    return __atomic_load_n(&object->ob_ref_shared, __ATOMIC_ACQUIRE);
 }
 
-bool is_merged(Py_ssize_t shared) { return (shared & shared_flags) == shared_merged; }
+bool replace_shared(PyObject* object, Py_ssize_t& expected, Py_ssize_t desired) {
+    return __atomic_compare_exchange_n(&object->ob_ref_shared, &expected, desired, false,
+                                       __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE);
+}
+
+bool is_merged(Py_ssize_t shared) {
+    return (shared & shared_flags) == shared_merged;
+}
 
 // An unmerged object dies on the thread that owns it, and nobody else can deallocate it meanwhile.
 bool dies_unmerged(PyObject* object) {
-    return __atomic_load_n(&object->ob_tid, __ATOMIC_RELAXED) == _Py_ThreadId() && object->ob_ref_local == 0;
+    return __atomic_load_n(&object->ob_tid, __ATOMIC_RELAXED) == _Py_ThreadId() &&
+           object->ob_ref_local == 0;
 }
 
-// Gives the object away: from now on its count is held in the shared half alone, `extra` references added.
-// Returns the new shared half.
+// Gives the object away: from now on its count is held in the shared half alone, `extra` references
+// added. Returns the new shared half.
 Py_ssize_t merge(PyObject* object, Py_ssize_t extra) {
     // CPython's order (_Py_MergeZeroLocalRefcount): no owner first, then the flag.
     __atomic_store_n(&object->ob_tid, 0, __ATOMIC_RELAXED);
@@ -35,15 +40,16 @@ Py_ssize_t merge(PyObject* object, Py_ssize_t extra) {
     return merged;
 }
 
-// Takes a reference to a merged object whose count is zero. False when it is not zero: then somebody revived the
-// object, or frees it already.
+// Takes a reference to a merged object whose count is zero. False when it is not zero: then
+// somebody revived the object, or frees it already.
 bool take_back(PyObject* object) {
     Py_ssize_t zero = shared_merged;
     return replace_shared(object, zero, shared_merged + shared_count_one);
 }
 
-// Makes this thread the only one that can deallocate a merged object with the given count: the object becomes unmerged,
-// with a count of zero and this thread as its owner, as if it had died there. Takes the `count` references away.
+// Makes this thread the only one that can deallocate a merged object with the given count: the
+// object becomes unmerged, with a count of zero and this thread as its owner, as if it had died
+// there. Takes the `count` references away.
 bool claim(PyObject* object, Py_ssize_t count) {
     Py_ssize_t expected = shared_merged + count * shared_count_one;
     if (!replace_shared(object, expected, 0))
@@ -52,23 +58,27 @@ bool claim(PyObject* object, Py_ssize_t count) {
     return true;
 }
 
-// Gives the reference of take_back() up again: true when it was the last one, and the object is claimed.
+// Gives the reference of take_back() up again: true when it was the last one, and the object is
+// claimed.
 bool drop_or_claim(PyObject* object) {
     Py_ssize_t shared = load_shared(object);
     while (!claim(object, 1)) {
-        if (shared > shared_merged + shared_count_one && replace_shared(object, shared, shared - shared_count_one))
+        if (shared > shared_merged + shared_count_one &&
+            replace_shared(object, shared, shared - shared_count_one))
             return false;
         shared = load_shared(object);
     }
     return true;
 }
 
-// CPython's trashcan compares tp_dealloc with the legacy function, finds the thunk and stays out; so it is done here,
-// for every type: a long chain of objects that own one another is deallocated link by link, not by recursion.
+// CPython's trashcan compares tp_dealloc with the legacy function, finds the thunk and stays out;
+// so it is done here, for every type: a long chain of objects that own one another is deallocated
+// link by link, not by recursion.
 class Trashcan {
- public:
+  public:
     Trashcan(PyThreadState* thread, PyObject* object) : thread_(thread) {
-        deposited_ = thread->c_recursion_remaining <= Py_TRASHCAN_HEADROOM && PyObject_IS_GC(object);
+        deposited_ =
+            thread->c_recursion_remaining <= Py_TRASHCAN_HEADROOM && PyObject_IS_GC(object);
         if (deposited_)
             _PyTrash_thread_deposit_object(thread, object);
         else
@@ -78,7 +88,8 @@ class Trashcan {
         if (deposited_)
             return;
         ++thread_->c_recursion_remaining;
-        if (thread_->delete_later != nullptr && thread_->c_recursion_remaining > 2 * Py_TRASHCAN_HEADROOM)
+        if (thread_->delete_later != nullptr &&
+            thread_->c_recursion_remaining > 2 * Py_TRASHCAN_HEADROOM)
             _PyTrash_thread_destroy_chain(thread_);
     }
     Trashcan(const Trashcan&) = delete;
@@ -86,7 +97,7 @@ class Trashcan {
 
     bool deposited() const { return deposited_; }
 
- private:
+  private:
     PyThreadState* thread_;
     bool deposited_;
 };
@@ -97,14 +108,15 @@ void run(const Entry& entry, PyObject* object) {
         entry.function(reinterpret_cast<std::intptr_t>(object), 0, 0, 0, 0, 0);
 }
 
-// Runs the deallocator of an object that was merged, so that other threads may have late pointers to it.
+// Runs the deallocator of an object that was merged, so that other threads may have late pointers
+// to it.
 void run_claimed(const Entry& entry, PyObject* object) {
     const quarantine::Scope scope(object);
     run(entry, object);
 }
 
-// Waits for the guard with a reference in hand, so that neither the garbage collector nor a second thread that revives
-// and drops the object finds it dead meanwhile.
+// Waits for the guard with a reference in hand, so that neither the garbage collector nor a second
+// thread that revives and drops the object finds it dead meanwhile.
 void deallocate_after_waiting(const Entry& entry, PyObject* object) {
     ExclusiveHold hold(*entry.domain);
     if (drop_or_claim(object))
@@ -112,23 +124,25 @@ void deallocate_after_waiting(const Entry& entry, PyObject* object) {
     hold.leave();
 }
 
-// The owner's way, and by far the most common: nobody else can deallocate the object, so it may be looked at again once
-// the guard is held. False when the guard is not free.
+// The owner's way, and by far the most common: nobody else can deallocate the object, so it may be
+// looked at again once the guard is held. False when the guard is not free.
 bool deallocate_at_once(const Entry& entry, PyObject* object) {
     ExclusiveHold hold(*entry.domain, ExclusiveHold::TryOnly{});
     const bool held = hold.held();
     if (held && load_shared(object) == 0)
         run(entry, object);
-    // Legacy code that found the object through a raw pointer has added to the shared half, or did and dropped it again.
+    // Legacy code that found the object through a raw pointer has added to the shared half, or did
+    // and dropped it again.
     else if (held && merge(object, 0) == shared_merged && claim(object, 0))
         run_claimed(entry, object);
     hold.leave();
     return held;
 }
 
-// Inside the guard, dropping the last reference and deallocating is one step, as it is with a GIL, unless another thread
-// that dropped the last reference before the object was revived has taken it back by now: then that one deallocates it.
-// A legacy deallocator that calls the one of its base type comes this way too; its object is claimed.
+// Inside the guard, dropping the last reference and deallocating is one step, as it is with a GIL,
+// unless another thread that dropped the last reference before the object was revived has taken it
+// back by now: then that one deallocates it. A legacy deallocator that calls the one of its base
+// type comes this way too; its object is claimed.
 void deallocate_inside(const Entry& entry, PyObject* object) {
     ExclusiveHold hold(*entry.domain);
     if (!is_merged(load_shared(object)))
@@ -141,8 +155,8 @@ void deallocate_inside(const Entry& entry, PyObject* object) {
 }  // namespace
 
 void deallocate_guarded(const Entry& entry, PyObject* object) {
-    // Most classes were seen to when their first instance was made; one whose instances legacy code allocates without
-    // its tp_new shows here first.
+    // Most classes were seen to when their first instance was made; one whose instances legacy code
+    // allocates without its tp_new shows here first.
     python_subclass::guard(Py_TYPE(object));
     if (ExclusiveHold::in_force(*entry.domain)) {
         deallocate_inside(entry, object);

@@ -1,8 +1,9 @@
 // Deallocation of guarded objects.
 //
-// Under a GIL, dropping the last reference and deallocating is one step. Here a thread drops the last reference
-// outside legacy code and may then have to wait for the guard, while legacy code finds the object through a raw pointer
-// of its own and takes a reference to it again. The rules that keep such an object whole are in ARCHITECTURE.md.
+// Under a GIL, dropping the last reference and deallocating is one step. Here a thread drops the
+// last reference outside legacy code and may then have to wait for the guard, while legacy code
+// finds the object through a raw pointer of its own and takes a reference to it again. The rules
+// that keep such an object whole are in ARCHITECTURE.md.
 //
 // Thread-safety: called by CPython on whichever thread dropped the last reference.
 #pragma once
@@ -11,7 +12,8 @@
 
 namespace pythonnogil::shim {
 
-// Runs the legacy deallocator of `entry` on `object` under the guard, unless somebody revived the object first.
+// Runs the legacy deallocator of `entry` on `object` under the guard, unless somebody revived the
+// object first.
 void deallocate_guarded(const Entry& entry, PyObject* object);
 
 }  // namespace pythonnogil::shim

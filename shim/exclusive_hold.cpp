@@ -20,7 +20,8 @@ std::int64_t monotonic_ns() {
     return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
-// The child of a fork has one thread. Without this a domain that another thread held would stay locked for ever.
+// The child of a fork has one thread. Without this a domain that another thread held would stay
+// locked for ever.
 void after_fork_in_child() {
     the_process_domain.reset_after_fork(ExclusiveHold::in_force(the_process_domain));
 }
@@ -72,8 +73,8 @@ void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {
     wait_for(argument);
 }
 
-// CPython's own slow path: it detaches the thread while it waits, so nothing that this thread holds can keep the
-// owner of the domain from finishing.
+// CPython's own slow path: it detaches the thread while it waits, so nothing that this thread holds
+// can keep the owner of the domain from finishing.
 void ExclusiveHold::wait_for(PyObject* argument) {
     set_argument(argument);
     if (argument != nullptr)
@@ -83,8 +84,8 @@ void ExclusiveHold::wait_for(PyObject* argument) {
     state_ = State::own;
 }
 
-// The enclosing hold of this thread whose section has the domain locked now. It need not be on top: CPython
-// may have put critical sections of its own above it since.
+// The enclosing hold of this thread whose section has the domain locked now. It need not be on top:
+// CPython may have put critical sections of its own above it since.
 ExclusiveHold* ExclusiveHold::find_lender() const {
     if (!in_force(domain_))
         return nullptr;
@@ -99,9 +100,10 @@ ExclusiveHold* ExclusiveHold::find_lender() const {
     return nullptr;
 }
 
-// CPython resumes only the top-most section when a thread attaches again. A nested entry that relied on a section
-// further down would run unguarded after the first detach, and locking the mutex a second time would suspend the
-// outer hold and let others in, in the middle of it. So the nested hold takes the locked mutex over.
+// CPython resumes only the top-most section when a thread attaches again. A nested entry that
+// relied on a section further down would run unguarded after the first detach, and locking the
+// mutex a second time would suspend the outer hold and let others in, in the middle of it. So the
+// nested hold takes the locked mutex over.
 bool ExclusiveHold::borrow_from(ExclusiveHold& lender, PyObject* argument) {
     if (argument != nullptr && !try_lock(&argument->ob_mutex))
         return false;
@@ -125,7 +127,8 @@ void ExclusiveHold::give_back_to_lender() {
     const std::uintptr_t below = section_._cs_base._cs_prev;
     lender_->fill_section(lender_->argument_);
     if ((below & section_inactive) != 0) {
-        // The thread detached meanwhile, which suspended the lender too: CPython resumes it when its turn comes.
+        // The thread detached meanwhile, which suspended the lender too: CPython resumes it when
+        // its turn comes.
         unlock_and_unlink();
         return;
     }
@@ -152,8 +155,8 @@ void ExclusiveHold::unlock_and_unlink() {
     thread_->critical_section = below;
 }
 
-// An exception or a forced unwinding passes through. A thread that CPython ended is detached by then: its
-// sections were suspended, and its thread state may be gone.
+// An exception or a forced unwinding passes through. A thread that CPython ended is detached by
+// then: its sections were suspended, and its thread state may be gone.
 void ExclusiveHold::leave_while_unwinding() {
     if (PyThreadState_GetUnchecked() == thread_ && thread_ != nullptr) {
         leave();
@@ -173,8 +176,8 @@ void ExclusiveHold::hand_over_when_waited_long() {
     if (now - waiters_seen_at_ < switch_interval_ns.load(std::memory_order_relaxed) || !is_on_top())
         return;
     waiters_seen_at_ = 0;
-    // PyMutex gives the lock straight to a waiter that has waited for a millisecond, so taking it again at once
-    // does not overtake anybody.
+    // PyMutex gives the lock straight to a waiter that has waited for a millisecond, so taking it
+    // again at once does not overtake anybody.
     PyObject* argument = argument_;
     const State state = state_;
     unlock_and_unlink();

@@ -1,12 +1,13 @@
-// One exclusive hold of a domain by one thread, for the length of a scope: what makes legacy code run as if it held a
-// GIL.
+// One exclusive hold of a domain by one thread, for the length of a scope: what makes legacy code
+// run as if it held a GIL.
 //
-// The hold is a PyCriticalSection on the domain's lock object, so CPython itself gives it up whenever the thread
-// detaches, at the very places where it would have released a GIL, and takes it again when the thread attaches.
+// The hold is a PyCriticalSection on the domain's lock object, so CPython itself gives it up
+// whenever the thread detaches, at the very places where it would have released a GIL, and takes it
+// again when the thread attaches.
 //
-// Thread-safety: a hold belongs to the thread that made it, lives on that thread's stack, and nests.
-// Errors: none. May block, detached, until the domain is free. A thread that CPython ends while it waits (3.13.5
-// and earlier use pthread_exit) unwinds through here.
+// Thread-safety: a hold belongs to the thread that made it, lives on that thread's stack, and
+// nests. Errors: none. May block, detached, until the domain is free. A thread that CPython ends
+// while it waits (3.13.5 and earlier use pthread_exit) unwinds through here.
 #pragma once
 
 #include "shim/borrowed_pool.hpp"
@@ -17,23 +18,23 @@ namespace pythonnogil::shim {
 
 class ExclusiveHold;
 
-// What the shim knows of the running OS thread. Trivially constructed and destroyed, so that reading it is one
-// instruction and it stays valid while the thread ends.
+// What the shim knows of the running OS thread. Trivially constructed and destroyed, so that
+// reading it is one instruction and it stays valid while the thread ends.
 struct ThreadRecord {
     ExclusiveHold* innermost;
     BorrowedPool* borrowed;
     std::size_t locked_arguments;  // how many holds of this thread have an argument locked
 };
 
-// The initial-exec model costs one load instead of a call into the dynamic linker. It takes its 24 bytes from the
-// reserve that glibc keeps for libraries loaded at run time.
+// The initial-exec model costs one load instead of a call into the dynamic linker. It takes its 24
+// bytes from the reserve that glibc keeps for libraries loaded at run time.
 extern thread_local constinit ThreadRecord thread_record
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
 class ExclusiveHold {
- public:
-    // `argument`, when given, is a list, dict or set that is locked together with the domain, so that code
-    // which reads it by macro sees no change from outside. Null locks the domain alone.
+  public:
+    // `argument`, when given, is a list, dict or set that is locked together with the domain, so
+    // that code which reads it by macro sees no change from outside. Null locks the domain alone.
     explicit ExclusiveHold(Domain& domain, PyObject* argument = nullptr);
 
     // Takes the domain only if that needs no waiting; held() says whether it did.
@@ -51,19 +52,22 @@ class ExclusiveHold {
     // Ends the hold before its scope ends; the destructor then has nothing left to do.
     void leave();
 
-    // Lets waiting threads in once they have been seen waiting for the switch interval, as a GIL holder would. To be
-    // called where legacy code calls into CPython, where a GIL could have changed hands as well. Only on on_top().
+    // Lets waiting threads in once they have been seen waiting for the switch interval, as a GIL
+    // holder would. To be called where legacy code calls into CPython, where a GIL could have
+    // changed hands as well. Only on on_top().
     void hand_over_if_due() {
         if (domain_.has_waiters()) [[unlikely]]
             hand_over_when_waited_long();
     }
 
-    // Gives the argument's lock back for the length of a call into CPython that may lock it itself: locking it
-    // twice would suspend the whole hold. Returns the argument to take again, or null when none was locked.
+    // Gives the argument's lock back for the length of a call into CPython that may lock it itself:
+    // locking it twice would suspend the whole hold. Returns the argument to take again, or null
+    // when none was locked.
     PyObject* release_argument();
     void reacquire_argument(PyObject* argument);
 
-    // True when this thread has `object` locked as an argument at this moment: nobody else can change it.
+    // True when this thread has `object` locked as an argument at this moment: nobody else can
+    // change it.
     static bool has_locked(PyObject* object) {
         if (thread_record.locked_arguments == 0)
             return false;
@@ -71,18 +75,22 @@ class ExclusiveHold {
         return hold != nullptr && hold->argument_ == object;
     }
 
-    // True when this thread's hold of the domain is in force at this moment: taken and not suspended.
+    // True when this thread's hold of the domain is in force at this moment: taken and not
+    // suspended.
     static bool in_force(Domain& domain);
 
-    // The hold of this thread whose section is the top-most one, or null. Only that one may be handed over.
+    // The hold of this thread whose section is the top-most one, or null. Only that one may be
+    // handed over.
     static ExclusiveHold* on_top();
 
- private:
+  private:
     enum class State : std::uint8_t {
-        none,      // nothing is held: left already, or the thread has no thread state
-        covered,   // an enclosing hold is on top of the thread's sections, so that a detach restores it
-        own,       // this hold took the domain
-        borrowed,  // this hold took the domain over from an enclosing hold that lies below other sections
+        none,     // nothing is held: left already, or the thread has no thread state
+        covered,  // an enclosing hold is on top of the thread's sections, so that a detach restores
+                  // it
+        own,      // this hold took the domain
+        borrowed,  // this hold took the domain over from an enclosing hold that lies below other
+                   // sections
     };
 
     bool try_fast(PyObject* argument);
@@ -111,7 +119,8 @@ class ExclusiveHold {
     PyCriticalSection2 section_;
 };
 
-// Seconds that waiters are made to wait, at most, before a holder that calls into CPython lets them in.
+// Seconds that waiters are made to wait, at most, before a holder that calls into CPython lets them
+// in.
 void set_switch_interval(double seconds);
 
 // --- the path of every guarded call, inline ---
@@ -126,8 +135,8 @@ inline bool section_locks(std::uintptr_t tagged, const PyMutex* mutex) {
 
 inline bool try_lock(PyMutex* mutex) {
     std::uint8_t expected = mutex_unlocked;
-    return __atomic_compare_exchange_n(&mutex->_bits, &expected, mutex_locked, false, __ATOMIC_ACQUIRE,
-                                       __ATOMIC_RELAXED);
+    return __atomic_compare_exchange_n(&mutex->_bits, &expected, mutex_locked, false,
+                                       __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
 inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* argument)
@@ -163,7 +172,8 @@ inline bool ExclusiveHold::try_fast(PyObject* argument) {
     return true;
 }
 
-// Two mutexes stand in the order of their addresses, the order in which CPython takes them when it resumes.
+// Two mutexes stand in the order of their addresses, the order in which CPython takes them when it
+// resumes.
 inline void ExclusiveHold::fill_section(PyObject* argument) {
     PyMutex* first = domain_.mutex();
     PyMutex* second = argument == nullptr ? nullptr : &argument->ob_mutex;
@@ -189,7 +199,8 @@ inline void ExclusiveHold::link_on_top() {
 }
 
 inline bool ExclusiveHold::is_on_top() const {
-    return (thread_->critical_section & ~section_tags) == reinterpret_cast<std::uintptr_t>(&section_);
+    return (thread_->critical_section & ~section_tags) ==
+           reinterpret_cast<std::uintptr_t>(&section_);
 }
 
 inline void ExclusiveHold::leave() {

@@ -16,13 +16,13 @@ namespace {
 
 // Code of the interpreter and of this library, which is never legacy.
 class TrustedCode {
- public:
+  public:
     static bool contains(const void* address) {
         static const TrustedCode instance;
         return instance.interpreter_.contains(address) || instance.shim_.contains(address);
     }
 
- private:
+  private:
     TrustedCode()
         : interpreter_(ElfImage::containing(reinterpret_cast<const void*>(&PyType_Ready)).value()),
           shim_(ElfImage::containing(reinterpret_cast<const void*>(&guard_type)).value()) {}
@@ -55,8 +55,8 @@ Item* writable_table(Item* table, std::size_t count) {
     return is_writable(table, count * sizeof(Item)) ? table : writable_copy(table, count);
 }
 
-// CPython gives a type that adds garbage collection PyObject_GC_Del, if it finds PyObject_Free in its base. A guarded base
-// has another function there.
+// CPython gives a type that adds garbage collection PyObject_GC_Del, if it finds PyObject_Free in
+// its base. A guarded base has another function there.
 void keep_default_free(PyTypeObject* type) {
     const PyTypeObject* base = type->tp_base;
     if (type->tp_free == nullptr && (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0 && base != nullptr &&
@@ -65,7 +65,8 @@ void keep_default_free(PyTypeObject* type) {
 }
 
 EntryKind kind_of_method(int flags) {
-    switch (flags & (METH_VARARGS | METH_FASTCALL | METH_NOARGS | METH_O | METH_KEYWORDS | METH_METHOD)) {
+    switch (flags &
+            (METH_VARARGS | METH_FASTCALL | METH_NOARGS | METH_O | METH_KEYWORDS | METH_METHOD)) {
         case METH_O:
             return EntryKind::one_object;
         case METH_VARARGS:
@@ -82,7 +83,8 @@ EntryKind kind_of_method(int flags) {
 }
 
 void guard_one(PyMethodDef& method) {
-    method.ml_meth = guarded_function(method.ml_meth, kind_of_method(method.ml_flags), method.ml_name);
+    method.ml_meth =
+        guarded_function(method.ml_meth, kind_of_method(method.ml_flags), method.ml_name);
 }
 
 void guard_accessors(PyGetSetDef& getset) {
@@ -97,20 +99,34 @@ struct SlotRow {
     const char* name;
 };
 
-#define SLOT(structure, member, kind) SlotRow{offsetof(structure, member), EntryKind::kind, #member}
+#define SLOT(structure, member, kind)                         \
+    SlotRow {                                                 \
+        offsetof(structure, member), EntryKind::kind, #member \
+    }
 
 constexpr SlotRow type_slots[] = {
-    SLOT(PyTypeObject, tp_dealloc, deallocator),   SLOT(PyTypeObject, tp_getattr, plain),
-    SLOT(PyTypeObject, tp_setattr, plain),         SLOT(PyTypeObject, tp_repr, plain),
-    SLOT(PyTypeObject, tp_hash, plain),            SLOT(PyTypeObject, tp_call, tuple),
-    SLOT(PyTypeObject, tp_str, plain),             SLOT(PyTypeObject, tp_getattro, plain),
-    SLOT(PyTypeObject, tp_setattro, plain),        SLOT(PyTypeObject, tp_clear, plain),
-    SLOT(PyTypeObject, tp_richcompare, one_object), SLOT(PyTypeObject, tp_iter, plain),
-    SLOT(PyTypeObject, tp_iternext, plain),        SLOT(PyTypeObject, tp_descr_get, plain),
-    SLOT(PyTypeObject, tp_descr_set, plain),       SLOT(PyTypeObject, tp_init, tuple),
-    SLOT(PyTypeObject, tp_alloc, plain),           SLOT(PyTypeObject, tp_new, constructor),
-    SLOT(PyTypeObject, tp_free, plain),            SLOT(PyTypeObject, tp_del, plain),
-    SLOT(PyTypeObject, tp_finalize, plain),        SLOT(PyTypeObject, tp_vectorcall, vector),
+    SLOT(PyTypeObject, tp_dealloc, deallocator),
+    SLOT(PyTypeObject, tp_getattr, plain),
+    SLOT(PyTypeObject, tp_setattr, plain),
+    SLOT(PyTypeObject, tp_repr, plain),
+    SLOT(PyTypeObject, tp_hash, plain),
+    SLOT(PyTypeObject, tp_call, tuple),
+    SLOT(PyTypeObject, tp_str, plain),
+    SLOT(PyTypeObject, tp_getattro, plain),
+    SLOT(PyTypeObject, tp_setattro, plain),
+    SLOT(PyTypeObject, tp_clear, plain),
+    SLOT(PyTypeObject, tp_richcompare, one_object),
+    SLOT(PyTypeObject, tp_iter, plain),
+    SLOT(PyTypeObject, tp_iternext, plain),
+    SLOT(PyTypeObject, tp_descr_get, plain),
+    SLOT(PyTypeObject, tp_descr_set, plain),
+    SLOT(PyTypeObject, tp_init, tuple),
+    SLOT(PyTypeObject, tp_alloc, plain),
+    SLOT(PyTypeObject, tp_new, constructor),
+    SLOT(PyTypeObject, tp_free, plain),
+    SLOT(PyTypeObject, tp_del, plain),
+    SLOT(PyTypeObject, tp_finalize, plain),
+    SLOT(PyTypeObject, tp_vectorcall, vector),
 };
 
 #undef SLOT
@@ -122,8 +138,8 @@ void guard_slots(void* structure, const SlotRow* rows, std::size_t count) {
     }
 }
 
-// The suites (numbers, sequences, ...) hold function pointers and nothing else. Unary and binary functions stand side by
-// side in them, so no argument is looked at.
+// The suites (numbers, sequences, ...) hold function pointers and nothing else. Unary and binary
+// functions stand side by side in them, so no argument is looked at.
 template <typename Suite>
 Suite* guard_suite(Suite* suite, const char* name) {
     static_assert(sizeof(Suite) % sizeof(void*) == 0);
@@ -214,7 +230,8 @@ namespace {
 void guard_vectorcall(PyTypeObject* type) {
     if ((type->tp_flags & Py_TPFLAGS_HAVE_VECTORCALL) == 0)
         return;
-    // The instances' pointer is CPython's own where the layout came from one of its types (type, builtin functions).
+    // The instances' pointer is CPython's own where the layout came from one of its types (type,
+    // builtin functions).
     const PyTypeObject* base = type->tp_base;
     if (base != nullptr && base->tp_vectorcall_offset == type->tp_vectorcall_offset &&
         TrustedCode::contains(base))

@@ -1,7 +1,7 @@
 // The C-API functions that legacy images call through us, and what each does instead.
 //
-// Every replacement has the signature and the documented behaviour of the function it stands for; what it adds
-// is said in the file that defines it (hooks_*.cpp).
+// Every replacement has the signature and the documented behaviour of the function it stands for;
+// what it adds is said in the file that defines it (hooks_*.cpp).
 #pragma once
 
 #include "shim/interposer.hpp"

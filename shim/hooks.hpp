@@ -1,4 +1,5 @@
-// Declarations of the replacements, for the table in hooked_functions.cpp. Each is named for the function it replaces.
+// Declarations of the replacements, for the table in hooked_functions.cpp. Each is named for the
+// function it replaces.
 #pragma once
 
 #include "shim/compat.hpp"

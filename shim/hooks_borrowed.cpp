@@ -1,5 +1,5 @@
-// Borrowed references: each of these takes a strong one under the hood and keeps it until the outermost guarded call
-// returns. Outside a guarded call they are CPython's own.
+// Borrowed references: each of these takes a strong one under the hood and keeps it until the
+// outermost guarded call returns. Outside a guarded call they are CPython's own.
 
 #include "shim/borrowed_pool.hpp"
 #include "shim/call_out.hpp"
@@ -9,7 +9,9 @@ namespace pythonnogil::shim::hooks {
 
 namespace {
 
-bool inside_guarded_call() { return thread_record.innermost != nullptr; }
+bool inside_guarded_call() {
+    return thread_record.innermost != nullptr;
+}
 
 PyObject* lent_item(PyObject* dict, PyObject* key) {
     PyObject* item = nullptr;
@@ -25,14 +27,16 @@ int next_entry(PyObject* dict, Py_ssize_t* position, PyObject*& key, PyObject*& 
     return found;
 }
 
-// A look-up by a text key takes no lock, unless the dict is the locked argument and new to this thread.
+// A look-up by a text key takes no lock, unless the dict is the locked argument and new to this
+// thread.
 bool may_lock(PyObject* dict, PyObject* key) {
     return !PyUnicode_CheckExact(key) || ExclusiveHold::has_locked(dict);
 }
 
 }  // namespace
 
-// Needs no call out: reading an item takes no lock, but for the first time that a thread reads another's list.
+// Needs no call out: reading an item takes no lock, but for the first time that a thread reads
+// another's list.
 PyObject* PyList_GetItem(PyObject* list, Py_ssize_t index) {
     if (!inside_guarded_call())
         return ::PyList_GetItem(list, index);
@@ -41,7 +45,8 @@ PyObject* PyList_GetItem(PyObject* list, Py_ssize_t index) {
     return lend(PyList_GetItemRef(list, index));
 }
 
-// Ignores every error, as documented; CPython 3.13 reports them as unraisable, and its words are kept.
+// Ignores every error, as documented; CPython 3.13 reports them as unraisable, and its words are
+// kept.
 PyObject* PyDict_GetItem(PyObject* dict, PyObject* key) {
     if (!inside_guarded_call() || !PyDict_Check(dict))
         return ::PyDict_GetItem(dict, key);
@@ -93,8 +98,9 @@ PyObject* PyDict_SetDefault(PyObject* dict, PyObject* key, PyObject* value) {
     return lend(item);
 }
 
-// One step is atomic, and what it returns stays alive. A dict that another thread changes between two steps may still
-// skip or repeat entries, as it may under a GIL when the loop calls into Python; a locked argument cannot change.
+// One step is atomic, and what it returns stays alive. A dict that another thread changes between
+// two steps may still skip or repeat entries, as it may under a GIL when the loop calls into
+// Python; a locked argument cannot change.
 int PyDict_Next(PyObject* dict, Py_ssize_t* position, PyObject** key, PyObject** value) {
     if (!inside_guarded_call() || !PyDict_Check(dict))
         return ::PyDict_Next(dict, position, key, value);
@@ -120,7 +126,8 @@ int PyDict_Next(PyObject* dict, Py_ssize_t* position, PyObject** key, PyObject**
     return found;
 }
 
-// The pool outlives every guarded call; outside of one, nothing but the caller's luck ever kept the object alive.
+// The pool outlives every guarded call; outside of one, nothing but the caller's luck ever kept the
+// object alive.
 PyObject* PyWeakref_GetObject(PyObject* reference) {
     if (reference == nullptr || !PyWeakref_Check(reference)) {
         PyErr_BadInternalCall();
@@ -136,7 +143,8 @@ PyObject* PyWeakref_GetObject(PyObject* reference) {
     return object;
 }
 
-// The caller reads the result by macro, so it gets a list of its own: another thread may change the original.
+// The caller reads the result by macro, so it gets a list of its own: another thread may change the
+// original.
 PyObject* PySequence_Fast(PyObject* sequence, const char* message) {
     if (!inside_guarded_call() || sequence == nullptr || !PyList_CheckExact(sequence))
         return ::PySequence_Fast(sequence, message);

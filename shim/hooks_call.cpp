@@ -1,5 +1,5 @@
-// The variadic calls. Their arguments are collected as CPython collects them, because a C function can not
-// hand its variadic arguments on.
+// The variadic calls. Their arguments are collected as CPython collects them, because a C function
+// can not hand its variadic arguments on.
 
 #include <cstdarg>
 #include <vector>
@@ -20,8 +20,8 @@ Objects until_null(std::va_list arguments) {
     return objects;
 }
 
-// The positional arguments that a format string describes, as a tuple: a format that makes one tuple stands for its
-// items. New reference, or null with an exception set.
+// The positional arguments that a format string describes, as a tuple: a format that makes one
+// tuple stands for its items. New reference, or null with an exception set.
 PyObject* tuple_of(const char* format, std::va_list arguments) {
     if (format == nullptr || *format == '\0')
         return PyTuple_New(0);
@@ -95,7 +95,8 @@ PyObject* PyObject_CallMethodObjArgs(PyObject* object, PyObject* name, ...) {
     Objects objects = until_null(arguments);
     va_end(arguments);
     objects.insert(objects.begin(), object);
-    return CallOutTo<&PyObject_VectorcallMethod>::call(name, objects.data(), objects.size(), nullptr);
+    return CallOutTo<&PyObject_VectorcallMethod>::call(name, objects.data(), objects.size(),
+                                                       nullptr);
 }
 
 }  // namespace pythonnogil::shim::hooks

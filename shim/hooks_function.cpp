@@ -14,7 +14,8 @@ bool guard_callback(Function& function, const char* name) {
     return attempt([&] { function = guarded_function(function, EntryKind::plain, name); });
 }
 
-// For functions that cannot fail: a callback that cannot be guarded is not installed, and the exception is reported.
+// For functions that cannot fail: a callback that cannot be guarded is not installed, and the
+// exception is reported.
 template <typename Install>
 void install_guarded(Py_tracefunc function, const char* name, Install install) {
     if (guard_callback(function, name))
@@ -39,7 +40,8 @@ PyObject* PyCFunction_NewEx(PyMethodDef* method, PyObject* self, PyObject* modul
     return hooks::PyCMethod_New(method, self, module, nullptr);
 }
 
-PyObject* PyCMethod_New(PyMethodDef* method, PyObject* self, PyObject* module, PyTypeObject* defining_class) {
+PyObject* PyCMethod_New(PyMethodDef* method, PyObject* self, PyObject* module,
+                        PyTypeObject* defining_class) {
     if (!attempt([&] { method = guard_method(method); }))
         return nullptr;
     return ::PyCMethod_New(method, self, module, defining_class);
@@ -92,8 +94,9 @@ void PyEval_SetTrace(Py_tracefunc function, PyObject* argument) {
 }
 
 void PyEval_SetProfileAllThreads(Py_tracefunc function, PyObject* argument) {
-    install_guarded(function, "profile function",
-                    [&](Py_tracefunc guarded) { ::PyEval_SetProfileAllThreads(guarded, argument); });
+    install_guarded(function, "profile function", [&](Py_tracefunc guarded) {
+        ::PyEval_SetProfileAllThreads(guarded, argument);
+    });
 }
 
 void PyEval_SetTraceAllThreads(Py_tracefunc function, PyObject* argument) {

@@ -1,4 +1,5 @@
-// Modules: see what a module declares, answer CPython that it is safe without the GIL, and guard its functions.
+// Modules: see what a module declares, answer CPython that it is safe without the GIL, and guard
+// its functions.
 
 #include "shim/attempt.hpp"
 #include "shim/hooks.hpp"
@@ -11,14 +12,16 @@ namespace {
 
 std::string wrong_layout(const ImportInProgress& import) {
     return "module '" + import.name() + "' (" + import.path() +
-           ") was compiled for another object layout (an ordinary GIL build or the limited API) and would "
+           ") was compiled for another object layout (an ordinary GIL build or the limited API) "
+           "and would "
            "crash this interpreter; build it from source with this interpreter's headers";
 }
 
 // What a multi-phase definition says of itself.
 Verdict verdict_of(const PyModuleDef* definition, LegacyReason& reason) {
     reason = LegacyReason::undeclared;
-    for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0; ++slot) {
+    for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0;
+         ++slot) {
         if (slot->slot != Py_mod_gil)
             continue;
         if (slot->value == Py_MOD_GIL_NOT_USED)
@@ -96,8 +99,9 @@ PyObject* PyModule_FromDefAndSpec2(PyModuleDef* definition, PyObject* spec, int 
 }
 
 #ifdef Py_GIL_DISABLED
-// CPython looks at the answer when the init function returns (single-phase) and never again. A call in an exec slot
-// is too late for CPython, and changes nothing here either: the module was judged by its slots.
+// CPython looks at the answer when the init function returns (single-phase) and never again. A call
+// in an exec slot is too late for CPython, and changes nothing here either: the module was judged
+// by its slots.
 int PyUnstable_Module_SetGIL(PyObject* module, void* gil) {
     ImportInProgress* import = ImportInProgress::current();
     if (import != nullptr && import->verdict() == Verdict::unknown && gil == Py_MOD_GIL_NOT_USED)

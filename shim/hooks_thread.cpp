@@ -1,5 +1,5 @@
-// Foreign threads: a thread that the extension or its library started calls into Python through PyGILState_Ensure, and
-// expects to hold the GIL from then on. It holds the guard.
+// Foreign threads: a thread that the extension or its library started calls into Python through
+// PyGILState_Ensure, and expects to hold the GIL from then on. It holds the guard.
 
 #include <memory>
 #include <vector>
@@ -11,7 +11,8 @@ namespace pythonnogil::shim::hooks {
 
 namespace {
 
-// One hold for each PyGILState_Ensure that was not released yet. They nest, so the last is the innermost.
+// One hold for each PyGILState_Ensure that was not released yet. They nest, so the last is the
+// innermost.
 thread_local std::vector<std::unique_ptr<ExclusiveHold>> ensured;
 
 }  // namespace

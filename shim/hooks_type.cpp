@@ -47,7 +47,8 @@ PyType_Slot guarded_slot(PyType_Slot slot) {
     else if (slot.slot == Py_tp_getset)
         slot.pfunc = guard_getsets(static_cast<PyGetSetDef*>(slot.pfunc));
     else if (slot.slot == Py_tp_call)
-        slot.pfunc = reinterpret_cast<void*>(guard_call_slot(reinterpret_cast<ternaryfunc>(slot.pfunc)));
+        slot.pfunc =
+            reinterpret_cast<void*>(guard_call_slot(reinterpret_cast<ternaryfunc>(slot.pfunc)));
     else if (!is_left_alone(slot.slot))
         slot.pfunc = guarded(slot.pfunc, kind_of_slot(slot.slot), "type slot");
     return slot;
@@ -75,7 +76,8 @@ PyObject* type_from(const PyType_Spec& original, Create create) {
     if (!attempt([&] { guarded.emplace(original); }))
         return nullptr;
     PyObject* type = create(&guarded->spec);
-    if (type != nullptr && !attempt([&] { guard_ready_type(reinterpret_cast<PyTypeObject*>(type)); }))
+    if (type != nullptr &&
+        !attempt([&] { guard_ready_type(reinterpret_cast<PyTypeObject*>(type)); }))
         Py_CLEAR(type);
     return type;
 }
@@ -104,8 +106,8 @@ int PyModule_AddType(PyObject* module, PyTypeObject* type) {
     return hooks::PyType_Ready(type) < 0 ? -1 : ::PyModule_AddType(module, type);
 }
 
-// A module need not ready its static types; CPython does, when an attribute of an instance is first looked for. Such a
-// type is guarded when its first instance is made.
+// A module need not ready its static types; CPython does, when an attribute of an instance is first
+// looked for. Such a type is guarded when its first instance is made.
 
 PyObject* PyObject_Init(PyObject* object, PyTypeObject* type) {
     return guard_unready(type) ? ::PyObject_Init(object, type) : nullptr;
@@ -115,7 +117,9 @@ PyVarObject* PyObject_InitVar(PyVarObject* object, PyTypeObject* type, Py_ssize_
     return guard_unready(type) ? ::PyObject_InitVar(object, type, size) : nullptr;
 }
 
-PyObject* _PyObject_New(PyTypeObject* type) { return guard_unready(type) ? ::_PyObject_New(type) : nullptr; }
+PyObject* _PyObject_New(PyTypeObject* type) {
+    return guard_unready(type) ? ::_PyObject_New(type) : nullptr;
+}
 
 PyVarObject* _PyObject_NewVar(PyTypeObject* type, Py_ssize_t size) {
     return guard_unready(type) ? ::_PyObject_NewVar(type, size) : nullptr;
@@ -133,18 +137,23 @@ PyObject* PyType_GenericAlloc(PyTypeObject* type, Py_ssize_t size) {
     return guard_unready(type) ? ::PyType_GenericAlloc(type, size) : nullptr;
 }
 
-PyObject* PyType_FromSpec(PyType_Spec* spec) { return type_from(*spec, ::PyType_FromSpec); }
+PyObject* PyType_FromSpec(PyType_Spec* spec) {
+    return type_from(*spec, ::PyType_FromSpec);
+}
 
 PyObject* PyType_FromSpecWithBases(PyType_Spec* spec, PyObject* bases) {
-    return type_from(*spec, [&](PyType_Spec* guarded) { return ::PyType_FromSpecWithBases(guarded, bases); });
+    return type_from(
+        *spec, [&](PyType_Spec* guarded) { return ::PyType_FromSpecWithBases(guarded, bases); });
 }
 
 PyObject* PyType_FromModuleAndSpec(PyObject* module, PyType_Spec* spec, PyObject* bases) {
-    return type_from(*spec,
-                     [&](PyType_Spec* guarded) { return ::PyType_FromModuleAndSpec(module, guarded, bases); });
+    return type_from(*spec, [&](PyType_Spec* guarded) {
+        return ::PyType_FromModuleAndSpec(module, guarded, bases);
+    });
 }
 
-PyObject* PyType_FromMetaclass(PyTypeObject* metaclass, PyObject* module, PyType_Spec* spec, PyObject* bases) {
+PyObject* PyType_FromMetaclass(PyTypeObject* metaclass, PyObject* module, PyType_Spec* spec,
+                               PyObject* bases) {
     return type_from(*spec, [&](PyType_Spec* guarded) {
         return ::PyType_FromMetaclass(metaclass, module, guarded, bases);
     });

@@ -22,7 +22,8 @@ const char* name_of(LegacyReason reason) {
     return "undeclared";
 }
 
-ImportInProgress::ImportInProgress(std::string name, std::string path, bool guards, bool can_declare_late)
+ImportInProgress::ImportInProgress(std::string name, std::string path, bool guards,
+                                   bool can_declare_late)
     : name_(std::move(name)),
       path_(std::move(path)),
       guards_(guards),
@@ -36,9 +37,13 @@ ImportInProgress::~ImportInProgress() {
     Py_XDECREF(refusal_);
 }
 
-ImportInProgress* ImportInProgress::current() { return innermost; }
+ImportInProgress* ImportInProgress::current() {
+    return innermost;
+}
 
-void ImportInProgress::declared() { verdict_ = Verdict::declared; }
+void ImportInProgress::declared() {
+    verdict_ = Verdict::declared;
+}
 
 bool ImportInProgress::legacy(LegacyReason reason) {
     if (verdict_ == Verdict::legacy)
@@ -52,7 +57,8 @@ bool ImportInProgress::legacy(LegacyReason reason) {
 }
 
 void ImportInProgress::refuse(const std::string& message) {
-    PyObject* text = PyUnicode_FromStringAndSize(message.data(), static_cast<Py_ssize_t>(message.size()));
+    PyObject* text =
+        PyUnicode_FromStringAndSize(message.data(), static_cast<Py_ssize_t>(message.size()));
     PyObject* name = PyUnicode_FromString(name_.c_str());
     PyObject* path = PyUnicode_DecodeFSDefault(path_.c_str());
     if (text != nullptr && name != nullptr && path != nullptr)
@@ -63,14 +69,16 @@ void ImportInProgress::refuse(const std::string& message) {
     remember_refusal();
 }
 
-// An init function may replace or swallow the exception that it is refused with; the import fails with it all the
-// same, so one reference is kept here.
+// An init function may replace or swallow the exception that it is refused with; the import fails
+// with it all the same, so one reference is kept here.
 void ImportInProgress::remember_refusal() {
     PyObject* raised = PyErr_GetRaisedException();
     Py_XSETREF(refusal_, Py_XNewRef(raised));
     PyErr_SetRaisedException(raised);
 }
 
-PyObject* ImportInProgress::take_refusal() { return std::exchange(refusal_, nullptr); }
+PyObject* ImportInProgress::take_refusal() {
+    return std::exchange(refusal_, nullptr);
+}
 
 }  // namespace pythonnogil::shim

@@ -1,7 +1,8 @@
-// The import that the running thread is in the middle of, as far as the answers to CPython depend on it.
+// The import that the running thread is in the middle of, as far as the answers to CPython depend
+// on it.
 //
-// The loader makes one around CPython's own create_dynamic. The interposed functions that see what a
-// module declares find it here, and ask it whether the module may go on.
+// The loader makes one around CPython's own create_dynamic. The interposed functions that see what
+// a module declares find it here, and ask it whether the module may go on.
 //
 // Thread-safety: belongs to one thread; imports nest.
 #pragma once
@@ -25,7 +26,7 @@ const char* name_of(LegacyReason reason);
 enum class Verdict { unknown, declared, legacy };
 
 class ImportInProgress {
- public:
+  public:
     ImportInProgress(std::string name, std::string path, bool guards, bool can_declare_late);
     virtual ~ImportInProgress();
     ImportInProgress(const ImportInProgress&) = delete;
@@ -37,13 +38,15 @@ class ImportInProgress {
     // Records that the module declares that it is safe without the GIL.
     void declared();
 
-    // Records that the module is legacy. False, with a Python exception set and remembered: it must not be loaded.
+    // Records that the module is legacy. False, with a Python exception set and remembered: it must
+    // not be loaded.
     bool legacy(LegacyReason reason);
 
     // Refuses the module: sets ImportError with this message, and remembers it.
     void refuse(const std::string& message);
 
-    // Takes the exception that the refusal remembered; null when the module was not refused. New reference.
+    // Takes the exception that the refusal remembered; null when the module was not refused. New
+    // reference.
     PyObject* take_refusal();
     bool refused() const { return refusal_ != nullptr; }
 
@@ -57,14 +60,15 @@ class ImportInProgress {
     LegacyReason reason() const { return reason_; }
     // Whether a legacy module's entries are guarded (mode gil), or left alone.
     bool guards() const { return guards_; }
-    // A single-phase module may declare itself after it was created, if it imports the function for that.
+    // A single-phase module may declare itself after it was created, if it imports the function for
+    // that.
     bool can_declare_late() const { return can_declare_late_; }
 
- protected:
+  protected:
     // Asks whether a legacy module may go on; false with a Python exception set when not.
     virtual bool admit(LegacyReason reason) = 0;
 
- private:
+  private:
     void remember_refusal();
 
     std::string name_;

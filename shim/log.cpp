@@ -17,14 +17,17 @@ spdlog::level::level_enum requested_level(spdlog::logger& logger) {
     const auto level = spdlog::level::from_str(name);
     if (level != spdlog::level::off || std::string(name) == "off")
         return level;
-    logger.warn("unknown level \"{}\" in PYTHONNOGIL_LOG; choose one of debug, info, warn, error, off", name);
+    logger.warn(
+        "unknown level \"{}\" in PYTHONNOGIL_LOG; choose one of debug, info, warn, error, off",
+        name);
     return spdlog::level::warn;
 }
 
 // Never destroyed: modules may be imported while the process ends.
 spdlog::logger& logger() {
     static spdlog::logger* const instance = [] {
-        auto* made = new spdlog::logger("pythonnogil", std::make_shared<spdlog::sinks::stderr_sink_mt>());
+        auto* made =
+            new spdlog::logger("pythonnogil", std::make_shared<spdlog::sinks::stderr_sink_mt>());
         made->set_pattern("pythonnogil: %l: %v");
         made->set_level(requested_level(*made));
         return made;
@@ -34,10 +37,16 @@ spdlog::logger& logger() {
 
 }  // namespace
 
-void log_debug(const std::string& event) { logger().debug(event); }
+void log_debug(const std::string& event) {
+    logger().debug(event);
+}
 
-void log_warning(const std::string& event) { logger().warn(event); }
+void log_warning(const std::string& event) {
+    logger().warn(event);
+}
 
-bool logs_debug() { return logger().should_log(spdlog::level::debug); }
+bool logs_debug() {
+    return logger().should_log(spdlog::level::debug);
+}
 
 }  // namespace pythonnogil::shim

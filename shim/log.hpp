@@ -1,7 +1,8 @@
-// Load-time events, for people who ask what the loader did: PYTHONNOGIL_LOG=debug writes them to stderr.
-// Nothing is logged per call.
+// Load-time events, for people who ask what the loader did: PYTHONNOGIL_LOG=debug writes them to
+// stderr. Nothing is logged per call.
 //
-// Thread-safety: any thread. Errors: none; a level that is not known is reported once and means "warn".
+// Thread-safety: any thread. Errors: none; a level that is not known is reported once and means
+// "warn".
 #pragma once
 
 #include <string>

@@ -32,11 +32,14 @@ Answers& answers() {
 #ifdef Py_GIL_DISABLED
 PyModuleDef_Slot guarded_slot(PyModuleDef_Slot slot) {
     if (slot.slot == Py_mod_exec || slot.slot == Py_mod_create)
-        slot.value = guarded(slot.value, EntryKind::plain, slot.slot == Py_mod_exec ? "exec slot" : "create slot");
+        slot.value = guarded(slot.value, EntryKind::plain,
+                             slot.slot == Py_mod_exec ? "exec slot" : "create slot");
     return slot;
 }
 #else
-PyModuleDef_Slot guarded_slot(PyModuleDef_Slot slot) { return slot; }
+PyModuleDef_Slot guarded_slot(PyModuleDef_Slot slot) {
+    return slot;
+}
 #endif
 
 }  // namespace
@@ -57,7 +60,8 @@ void answer(PyModuleDef* definition, LegacyReason reason, bool guards) {
     if (answer != nullptr && definition->m_slots == answer->slots.data())
         return;
     auto made = std::make_unique<Answer>(Answer{reason, {}});
-    for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0; ++slot) {
+    for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0;
+         ++slot) {
         if (slot->slot != Py_mod_gil)
             made->slots.push_back(guards ? guarded_slot(*slot) : *slot);
     }
@@ -66,7 +70,8 @@ void answer(PyModuleDef* definition, LegacyReason reason, bool guards) {
     if (guards)
         guard(definition);
     definition->m_slots = made->slots.data();
-    // A definition at an address that was freed and used again leaves its former slots to whoever still reads them.
+    // A definition at an address that was freed and used again leaves its former slots to whoever
+    // still reads them.
     if (answer != nullptr)
         (void)answer.release();
     answer = std::move(made);
@@ -75,7 +80,8 @@ void answer(PyModuleDef* definition, LegacyReason reason, bool guards) {
 bool answered(const PyModuleDef* definition, LegacyReason& reason) {
     const std::lock_guard lock(answers().mutex);
     const auto place = answers().by_definition.find(definition);
-    if (place == answers().by_definition.end() || definition->m_slots != place->second->slots.data())
+    if (place == answers().by_definition.end() ||
+        definition->m_slots != place->second->slots.data())
         return false;
     reason = place->second->reason;
     return true;

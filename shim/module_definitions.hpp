@@ -8,10 +8,12 @@
 
 namespace pythonnogil::shim::module_definitions {
 
-// Guards the functions of the module: methods, m_clear and m_free. m_traverse is called with the world stopped.
+// Guards the functions of the module: methods, m_clear and m_free. m_traverse is called with the
+// world stopped.
 void guard(PyModuleDef* definition);
 
-// Gives a multi-phase definition slots that say Py_MOD_GIL_NOT_USED, and guards its functions and slots if asked to.
+// Gives a multi-phase definition slots that say Py_MOD_GIL_NOT_USED, and guards its functions and
+// slots if asked to.
 void answer(PyModuleDef* definition, LegacyReason reason, bool guards);
 
 // Whether answer() was called for this definition; then `reason` is the one it was called with.

@@ -13,10 +13,11 @@ namespace pythonnogil::shim {
 
 namespace {
 
-// Covers dlopen and patching. A constructor that runs inside dlopen may import another extension, so the owner may
-// enter again; and it may detach, so a thread waits for the lock detached, lest it keep the world from being stopped.
+// Covers dlopen and patching. A constructor that runs inside dlopen may import another extension,
+// so the owner may enter again; and it may detach, so a thread waits for the lock detached, lest it
+// keep the world from being stopped.
 class LoaderLock {
- public:
+  public:
     LoaderLock() {
         PyThreadState* const thread = PyEval_SaveThread();
         mutex().lock();
@@ -26,14 +27,15 @@ class LoaderLock {
     LoaderLock(const LoaderLock&) = delete;
     LoaderLock& operator=(const LoaderLock&) = delete;
 
- private:
+  private:
     static std::recursive_mutex& mutex() {
         static auto* const instance = new std::recursive_mutex;
         return *instance;
     }
 };
 
-// An image with redirected imports, and how many preparations want it so: those under way, and those kept.
+// An image with redirected imports, and how many preparations want it so: those under way, and
+// those kept.
 struct SharedPatch {
     PatchedImage patched;
     std::size_t users;
@@ -68,7 +70,8 @@ void* load(const std::string& path, int flags) {
 
 }  // namespace
 
-PreparedImages::PreparedImages(const std::string& path, int flags, const InterpositionTable& table) {
+PreparedImages::PreparedImages(const std::string& path, int flags,
+                               const InterpositionTable& table) {
     const LoaderLock lock;
     try {
         prepare(ElfImage::from_handle(load(path, flags)), table);
@@ -98,7 +101,8 @@ void PreparedImages::redirect(const ElfImage& image, const InterpositionTable& t
             known.without_imports.insert(image.base());
             return;
         }
-        log_debug("redirected " + std::to_string(patched.slots().size()) + " imports of " + image.path());
+        log_debug("redirected " + std::to_string(patched.slots().size()) + " imports of " +
+                  image.path());
         place = known.patched.emplace(image.base(), SharedPatch{std::move(patched), 0}).first;
     }
     ++place->second.users;
@@ -125,7 +129,8 @@ PreparedImages::~PreparedImages() {
 }
 
 bool PreparedImages::imports(const char* function) const {
-    return std::ranges::any_of(images_, [&](const ElfImage& image) { return image.imports(function); });
+    return std::ranges::any_of(images_,
+                               [&](const ElfImage& image) { return image.imports(function); });
 }
 
 }  // namespace pythonnogil::shim

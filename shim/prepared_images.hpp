@@ -1,12 +1,12 @@
-// Loads an extension file ahead of CPython and redirects its C-API imports, and those of the private libraries it brings
-// along.
+// Loads an extension file ahead of CPython and redirects its C-API imports, and those of the
+// private libraries it brings along.
 //
-// CPython's own dlopen of the same file, with the same flags, then gets the same object. An object is never unloaded
-// again, as CPython never unloads one.
+// CPython's own dlopen of the same file, with the same flags, then gets the same object. An object
+// is never unloaded again, as CPython never unloads one.
 //
-// Thread-safety: any attached thread; one process-wide lock, for which threads wait detached, covers loading.
-// Errors: LoadError when the dynamic linker refuses the file, ElfError when the file can not be patched. Then no
-// import of it is redirected.
+// Thread-safety: any attached thread; one process-wide lock, for which threads wait detached,
+// covers loading. Errors: LoadError when the dynamic linker refuses the file, ElfError when the
+// file can not be patched. Then no import of it is redirected.
 #pragma once
 
 #include <stdexcept>
@@ -19,12 +19,12 @@
 namespace pythonnogil::shim {
 
 class LoadError : public std::runtime_error {
- public:
+  public:
     using std::runtime_error::runtime_error;
 };
 
 class PreparedImages {
- public:
+  public:
     // `flags` are those of CPython's dlopen.
     PreparedImages(const std::string& path, int flags, const InterpositionTable& table);
     PreparedImages(const PreparedImages&) = delete;
@@ -38,13 +38,14 @@ class PreparedImages {
     // Leaves everything redirected for good: the file holds a legacy module.
     void keep() { kept_ = true; }
 
- private:
+  private:
     void prepare(const ElfImage& image, const InterpositionTable& table);
     void redirect(const ElfImage& image, const InterpositionTable& table);
     void release();
 
     std::vector<ElfImage> images_;
-    std::vector<std::uintptr_t> used_;  // bases of the redirected images that this preparation counts on
+    std::vector<std::uintptr_t>
+        used_;  // bases of the redirected images that this preparation counts on
     bool kept_ = false;
 };
 

@@ -64,8 +64,9 @@ bool finalize(PyTypeObject* type, PyObject* self) {
     return true;
 }
 
-// The base gives the memory back through the tp_free of the object's own type. That has to be CPython's at all other
-// times, because assigning to __class__ compares it; so the quarantine stands there for the length of this call.
+// The base gives the memory back through the tp_free of the object's own type. That has to be
+// CPython's at all other times, because assigning to __class__ compares it; so the quarantine
+// stands there for the length of this call.
 void deallocate_base(PyTypeObject* base, PyTypeObject* type, PyObject* self) {
     Py_INCREF(type);
     const bool is_cpythons = type->tp_free == PyObject_GC_Del;
@@ -77,8 +78,8 @@ void deallocate_base(PyTypeObject* base, PyTypeObject* type, PyObject* self) {
     Py_DECREF(type);
 }
 
-// The steps of CPython's subtype_dealloc (Objects/typeobject.c), in the same order and with public functions. The
-// trashcan is the caller's. It runs under the guard.
+// The steps of CPython's subtype_dealloc (Objects/typeobject.c), in the same order and with public
+// functions. The trashcan is the caller's. It runs under the guard.
 void deallocate(PyObject* self) {
     PyTypeObject* const type = Py_TYPE(self);
     PyTypeObject* const base = native_base(type);
@@ -96,7 +97,8 @@ void deallocate(PyObject* self) {
         if (PyType_IS_GC(base))
             PyObject_GC_Track(self);
     }
-    // A heap type's deallocator drops the reference to the type; a static type's knows nothing of it.
+    // A heap type's deallocator drops the reference to the type; a static type's knows nothing of
+    // it.
     const bool drop_type = (base->tp_flags & Py_TPFLAGS_HEAPTYPE) == 0;
     deallocate_base(base, type, self);
     if (drop_type)
@@ -112,7 +114,8 @@ bool has_guarded_base(PyTypeObject* type) {
 bool learn_from_interpreter() {
     if (cpython_deallocator != nullptr)
         return true;
-    PyObject* made = PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(){}", "Probe");
+    PyObject* made =
+        PyObject_CallFunction(reinterpret_cast<PyObject*>(&PyType_Type), "s(){}", "Probe");
     if (made == nullptr)
         return false;
     cpython_deallocator = reinterpret_cast<PyTypeObject*>(made)->tp_dealloc;
@@ -124,11 +127,13 @@ void guard(PyTypeObject* type) {
     if (type->tp_dealloc != cpython_deallocator || !has_guarded_base(type))
         return;
     try {
-        void* const thunk = thunk_pool::claim(reinterpret_cast<void*>(&deallocate), EntryKind::deallocator,
-                                              process_domain(), "deallocator of a Python subclass");
+        void* const thunk =
+            thunk_pool::claim(reinterpret_cast<void*>(&deallocate), EntryKind::deallocator,
+                              process_domain(), "deallocator of a Python subclass");
         type->tp_dealloc = reinterpret_cast<destructor>(thunk);
     } catch (const std::exception& error) {
-        log_warning(std::string("class ") + type->tp_name + " keeps CPython's deallocator: " + error.what());
+        log_warning(std::string("class ") + type->tp_name +
+                    " keeps CPython's deallocator: " + error.what());
     }
 }
 

@@ -9,11 +9,12 @@ namespace pythonnogil::shim::quarantine {
 
 namespace {
 
-// A stop of the world costs some ten microseconds with idle threads; shared among this many objects it is lost in the
-// cost of freeing them.
+// A stop of the world costs some ten microseconds with idle threads; shared among this many objects
+// it is lost in the cost of freeing them.
 constexpr std::size_t due_at = 1024;
 
-// A count that a late take_back() cannot mistake for zero, and that no late drop brings down to zero.
+// A count that a late take_back() cannot mistake for zero, and that no late drop brings down to
+// zero.
 constexpr Py_ssize_t dead = (shared_count_one << 40) | shared_merged;
 
 struct Block {
@@ -54,19 +55,26 @@ void hold_back(PyObject* object, void* memory) {
     held().size.store(held().blocks.size(), std::memory_order_relaxed);
 }
 
-// Room in front of objects whose type keeps their dict or weak references there. Source: _PyType_PreHeaderSize.
+// Room in front of objects whose type keeps their dict or weak references there. Source:
+// _PyType_PreHeaderSize.
 std::size_t preheader_size(const PyTypeObject* type) {
     constexpr unsigned long preheader = Py_TPFLAGS_MANAGED_DICT | Py_TPFLAGS_MANAGED_WEAKREF;
     return (type->tp_flags & preheader) != 0 ? 2 * sizeof(PyObject*) : 0;
 }
 
-int visit_nothing(PyObject*, void*) { return 0; }
+int visit_nothing(PyObject*, void*) {
+    return 0;
+}
 
 }  // namespace
 
-Scope::Scope(PyObject* object) : object_(object), outer_(innermost) { innermost = this; }
+Scope::Scope(PyObject* object) : object_(object), outer_(innermost) {
+    innermost = this;
+}
 
-Scope::~Scope() { innermost = outer_; }
+Scope::~Scope() {
+    innermost = outer_;
+}
 
 void free_object(void* object) {
     if (object != nullptr && is_held_back(object))
@@ -85,7 +93,9 @@ void free_collected_object(void* object) {
     hold_back(dying, static_cast<char*>(object) - preheader_size(Py_TYPE(dying)));
 }
 
-bool is_due() { return held().size.load(std::memory_order_relaxed) >= due_at; }
+bool is_due() {
+    return held().size.load(std::memory_order_relaxed) >= due_at;
+}
 
 void sweep() {
     std::vector<Block> blocks;
@@ -94,7 +104,8 @@ void sweep() {
         blocks.swap(held().blocks);
         held().size.store(0, std::memory_order_relaxed);
     }
-    // The only public function that stops the world and does nothing else; the visit ends at the first object.
+    // The only public function that stops the world and does nothing else; the visit ends at the
+    // first object.
     PyUnstable_GC_VisitObjects(visit_nothing, nullptr);
     for (const Block& block : blocks) {
         PyObject_Free(block.memory);

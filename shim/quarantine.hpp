@@ -1,12 +1,12 @@
 // Memory of freed guarded objects that another thread may still be about to look at.
 //
-// A thread that drops the last reference of a merged object needs a few instructions to reach the deallocation thunk.
-// Meanwhile legacy code on another thread can find the object through a raw pointer, revive it, drop it and free it. So
-// the memory of merged objects is not given back before every thread has stopped once: no thread can then be between
-// the drop and the thunk any more.
+// A thread that drops the last reference of a merged object needs a few instructions to reach the
+// deallocation thunk. Meanwhile legacy code on another thread can find the object through a raw
+// pointer, revive it, drop it and free it. So the memory of merged objects is not given back before
+// every thread has stopped once: no thread can then be between the drop and the thunk any more.
 //
-// Thread-safety: any attached thread; one mutex, never held while Python code runs or the world is stopped.
-// Errors: none.
+// Thread-safety: any attached thread; one mutex, never held while Python code runs or the world is
+// stopped. Errors: none.
 #pragma once
 
 #include "shim/compat.hpp"
@@ -15,7 +15,7 @@ namespace pythonnogil::shim::quarantine {
 
 // What the deallocator of this object frees from now on is held back, until the scope ends.
 class Scope {
- public:
+  public:
     explicit Scope(PyObject* object);
     ~Scope();
     Scope(const Scope&) = delete;
@@ -24,7 +24,7 @@ class Scope {
     PyObject* object() const { return object_; }
     const Scope* outer() const { return outer_; }
 
- private:
+  private:
     PyObject* object_;
     const Scope* outer_;
 };
@@ -36,8 +36,8 @@ void free_collected_object(void* object);
 // Whether so much is held back that sweep() is due. One relaxed load.
 bool is_due();
 
-// Stops the world for a moment and frees what was held back before. To be called where the thread may run anything:
-// attached, with no lock held.
+// Stops the world for a moment and frees what was held back before. To be called where the thread
+// may run anything: attached, with no lock held.
 void sweep();
 
 }  // namespace pythonnogil::shim::quarantine

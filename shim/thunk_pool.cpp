@@ -39,9 +39,10 @@ Pool& pool() {
 }  // namespace
 
 ThunkPoolExhausted::ThunkPoolExhausted()
-    : std::runtime_error("all " + std::to_string(thunk_count) +
-                         " guarded entries of this process are in use; import fewer legacy modules, "
-                         "or run them with PYTHONNOGIL_MODE=off, which turns the GIL on") {}
+    : std::runtime_error(
+          "all " + std::to_string(thunk_count) +
+          " guarded entries of this process are in use; import fewer legacy modules, "
+          "or run them with PYTHONNOGIL_MODE=off, which turns the GIL on") {}
 
 namespace thunk_pool {
 
@@ -72,7 +73,8 @@ void open(void* thunk) {
     const std::lock_guard lock(claimed_pool.mutex);
     Entry& entry = entry_of(thunk);
     // Another module's claim of the same function gets a thunk of its own, guarded.
-    claimed_pool.index_of.erase({reinterpret_cast<void*>(entry.function), entry.kind, entry.domain});
+    claimed_pool.index_of.erase(
+        {reinterpret_cast<void*>(entry.function), entry.kind, entry.domain});
     __atomic_store_n(&entry.domain, nullptr, __ATOMIC_RELEASE);
 }
 

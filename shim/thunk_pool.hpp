@@ -1,11 +1,12 @@
 // The guarded entries of the process and their thunks.
 //
-// A thunk is an address that CPython calls instead of a legacy function. All thunks are assembled into .text,
-// one behind the other, and each is bound for good to the entry with the same index; no code is made at run time.
+// A thunk is an address that CPython calls instead of a legacy function. All thunks are assembled
+// into .text, one behind the other, and each is bound for good to the entry with the same index; no
+// code is made at run time.
 //
-// Thread-safety: claim() and target_of() may be called from any thread. An entry is filled before its thunk is
-// published; afterwards only open() changes it.
-// Errors: claim() throws ThunkPoolExhausted; nothing is claimed then.
+// Thread-safety: claim() and target_of() may be called from any thread. An entry is filled before
+// its thunk is published; afterwards only open() changes it. Errors: claim() throws
+// ThunkPoolExhausted; nothing is claimed then.
 #pragma once
 
 #include <cstddef>
@@ -28,10 +29,12 @@ enum class EntryKind : std::uint8_t {
     vector,       // (self, array, count, ...): METH_FASTCALL and vectorcall
     method,       // (self, class, array, count, ...): METH_METHOD
     deallocator,  // (object) whose last reference is gone
-    foreign,      // a function of CPython's own that runs legacy code: guarded though it is not legacy itself
+    foreign,  // a function of CPython's own that runs legacy code: guarded though it is not legacy
+              // itself
 };
 
-// What CPython's slots have in common: at most six integer or pointer arguments, and one such result.
+// What CPython's slots have in common: at most six integer or pointer arguments, and one such
+// result.
 using EntryFunction = std::intptr_t (*)(std::intptr_t, std::intptr_t, std::intptr_t, std::intptr_t,
                                         std::intptr_t, std::intptr_t);
 
@@ -47,7 +50,7 @@ static_assert(sizeof(Entry) == 32, "keep in step with thunks_*.S");
 inline constexpr std::size_t thunk_count = 65536;
 
 class ThunkPoolExhausted : public std::runtime_error {
- public:
+  public:
     ThunkPoolExhausted();
 };
 

@@ -1,5 +1,5 @@
-// One import: load and redirect the file, let CPython's own loader do its work under the guard, and see what the module
-// turned out to be.
+// One import: load and redirect the file, let CPython's own loader do its work under the guard, and
+// see what the module turned out to be.
 
 #include <optional>
 #include <string>
@@ -58,14 +58,15 @@ int dlopen_flags() {
 }
 
 class Import final : public shim::ImportInProgress {
- public:
+  public:
     Import(State& state, std::string name, std::string path, bool can_declare_late)
-        : ImportInProgress(std::move(name), std::move(path), state.mode == Mode::gil, can_declare_late),
+        : ImportInProgress(std::move(name), std::move(path), state.mode == Mode::gil,
+                           can_declare_late),
           state_(state) {}
 
     void record() const { module_records::add({name(), path(), verdict(), reason(), state_.mode}); }
 
- protected:
+  protected:
     // Each module is announced once; one that was refused is announced, and refused, every time.
     bool admit(LegacyReason reason) override {
         if (module_records::find(name(), path()).has_value() && state_.mode != Mode::strict_nogil)
@@ -80,7 +81,7 @@ class Import final : public shim::ImportInProgress {
         return answer != nullptr;
     }
 
- private:
+  private:
     // The callable that announces belongs to another interpreter and can not be called here.
     bool admit_from_elsewhere(LegacyReason) {
         if (state_.mode != Mode::strict_nogil)
@@ -135,9 +136,10 @@ void open_thunks(const Import& import) {
 void open_thunks(const Import&) {}
 #endif
 
-PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& name, const std::string& path) {
-    if (const auto mismatch = policy::abi_mismatch(path, policy::AbiTag{PY_MAJOR_VERSION, PY_MINOR_VERSION,
-                                                                        shim::free_threaded_build}))
+PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& name,
+               const std::string& path) {
+    if (const auto mismatch = policy::abi_mismatch(
+            path, policy::AbiTag{PY_MAJOR_VERSION, PY_MINOR_VERSION, shim::free_threaded_build}))
         throw shim::LoadError("module '" + name + "' (" + path + ") " + *mismatch);
     shim::check_elf_file(path);
     const auto& functions =
@@ -145,8 +147,8 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
     shim::PreparedImages images(path, dlopen_flags(), functions);
     Import import(state, name, path, images.imports("PyUnstable_Module_SetGIL"));
     PyObject* module = call_original_guarded(state, spec, file);
-    // Neither of the two ways to create a module decided it: a single-phase module that could have declared
-    // itself and did not, or one that CPython had cached.
+    // Neither of the two ways to create a module decided it: a single-phase module that could have
+    // declared itself and did not, or one that CPython had cached.
     if (module != nullptr && import.verdict() == Verdict::unknown)
         import.legacy(LegacyReason::single_phase);
     if (import.refused())
@@ -157,8 +159,9 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
         open_thunks(import);
     if (module != nullptr) {
         import.record();
-        shim::log_debug(name + " (" + path + "): " +
-                        (import.verdict() == Verdict::declared ? "declared" : shim::name_of(import.reason())));
+        shim::log_debug(
+            name + " (" + path + "): " +
+            (import.verdict() == Verdict::declared ? "declared" : shim::name_of(import.reason())));
     }
     return module;
 }
@@ -172,7 +175,8 @@ PyObject* create_dynamic(PyObject* module, PyObject* const* arguments, Py_ssize_
     }
     State& state = state_of(module);
     if (state.original == nullptr) {
-        PyErr_SetString(PyExc_RuntimeError, "pythonnogil._core.create_dynamic: call install() first");
+        PyErr_SetString(PyExc_RuntimeError,
+                        "pythonnogil._core.create_dynamic: call install() first");
         return nullptr;
     }
     PyObject* spec = arguments[0];

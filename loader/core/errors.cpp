@@ -5,7 +5,8 @@
 
 namespace pythonnogil::loader {
 
-void set_import_error(const std::string& message, const std::string& name, const std::string& path) {
+void set_import_error(const std::string& message, const std::string& name,
+                      const std::string& path) {
     PyObject* text = PyUnicode_DecodeFSDefault(message.c_str());
     PyObject* module = PyUnicode_FromString(name.c_str());
     PyObject* file = PyUnicode_DecodeFSDefault(path.c_str());

@@ -16,12 +16,14 @@
 
 namespace pythonnogil::loader {
 
-State& state_of(PyObject* module) { return *static_cast<State*>(PyModule_GetState(module)); }
+State& state_of(PyObject* module) {
+    return *static_cast<State*>(PyModule_GetState(module));
+}
 
 namespace {
 
-// In the file system's encoding, in which every word of a command line can be written. Nothing with an exception set
-// when `object` is not text.
+// In the file system's encoding, in which every word of a command line can be written. Nothing with
+// an exception set when `object` is not text.
 std::optional<std::string> text_of(PyObject* object) {
     PyObject* bytes = PyUnicode_EncodeFSDefault(object);
     if (bytes == nullptr)
@@ -62,8 +64,8 @@ PyObject* resolve_mode(PyObject*, PyObject* arguments) {
     PyObject* x_options = nullptr;
     PyObject* argv = nullptr;
     const char* environment = nullptr;
-    if (!PyArg_ParseTuple(arguments, "O!O!z:resolve_mode", &PyDict_Type, &x_options, &PyList_Type, &argv,
-                          &environment))
+    if (!PyArg_ParseTuple(arguments, "O!O!z:resolve_mode", &PyDict_Type, &x_options, &PyList_Type,
+                          &argv, &environment))
         return nullptr;
     std::vector<policy::XOption> known;
     std::vector<std::string> words;
@@ -102,9 +104,13 @@ bool adopt_switch_interval() {
     return true;
 }
 
-bool prepare_guard() { return adopt_switch_interval() && shim::python_subclass::learn_from_interpreter(); }
+bool prepare_guard() {
+    return adopt_switch_interval() && shim::python_subclass::learn_from_interpreter();
+}
 #else
-bool prepare_guard() { return true; }
+bool prepare_guard() {
+    return true;
+}
 #endif
 
 PyObject* install(PyObject* module, PyObject* arguments) {
@@ -136,11 +142,12 @@ PyObject* modules(PyObject*, PyObject*) {
     for (const ModuleRecord& record : module_records::all()) {
         const bool legacy = record.verdict == shim::Verdict::legacy;
         const std::string_view mode = mode_name(record.mode);
-        PyObject* item = Py_BuildValue(
-            "{s:s,s:N,s:s,s:s,s:s#,s:n}", "name", record.name.c_str(), "path",
-            PyUnicode_DecodeFSDefault(record.path.c_str()), "verdict", legacy ? "legacy" : "declared", "reason",
-            legacy ? shim::name_of(record.reason) : "", "mode", mode.data(),
-            static_cast<Py_ssize_t>(mode.size()), "entries", entries_of(record));
+        PyObject* item =
+            Py_BuildValue("{s:s,s:N,s:s,s:s,s:s#,s:n}", "name", record.name.c_str(), "path",
+                          PyUnicode_DecodeFSDefault(record.path.c_str()), "verdict",
+                          legacy ? "legacy" : "declared", "reason",
+                          legacy ? shim::name_of(record.reason) : "", "mode", mode.data(),
+                          static_cast<Py_ssize_t>(mode.size()), "entries", entries_of(record));
         const bool appended = item != nullptr && list != nullptr && PyList_Append(list, item) == 0;
         Py_XDECREF(item);
         if (!appended) {
@@ -151,8 +158,11 @@ PyObject* modules(PyObject*, PyObject*) {
     return list;
 }
 
-// CMake refuses to build for other processors and object formats, so whoever runs this is supported.
-PyObject* platform_support(PyObject*, PyObject*) { Py_RETURN_NONE; }
+// CMake refuses to build for other processors and object formats, so whoever runs this is
+// supported.
+PyObject* platform_support(PyObject*, PyObject*) {
+    Py_RETURN_NONE;
+}
 
 int traverse(PyObject* module, visitproc visit, void* arg) {
     const State& state = state_of(module);
@@ -168,7 +178,9 @@ int clear(PyObject* module) {
     return 0;
 }
 
-void free_state(void* module) { clear(static_cast<PyObject*>(module)); }
+void free_state(void* module) {
+    clear(static_cast<PyObject*>(module));
+}
 
 PyMethodDef methods[] = {
     {"resolve_mode", resolve_mode, METH_VARARGS,
@@ -178,7 +190,8 @@ PyMethodDef methods[] = {
      "install($module, mode, announce, /)\n--\n\nSets the mode for the imports to come."},
     {"create_dynamic", _PyCFunction_CAST(create_dynamic), METH_FASTCALL,
      "create_dynamic($module, spec, file=<unrepresentable>, /)\n--\n\nCreate an extension module."},
-    {"modules", modules, METH_NOARGS, "modules($module, /)\n--\n\nWhat became of every extension module."},
+    {"modules", modules, METH_NOARGS,
+     "modules($module, /)\n--\n\nWhat became of every extension module."},
     {"platform_support", platform_support, METH_NOARGS,
      "platform_support($module, /)\n--\n\nNone, or why nothing can be guarded here."},
     {nullptr, nullptr, 0, nullptr},
@@ -206,4 +219,6 @@ PyModuleDef definition = {
 
 }  // namespace pythonnogil::loader
 
-PyMODINIT_FUNC PyInit__core() { return PyModuleDef_Init(&pythonnogil::loader::definition); }
+PyMODINIT_FUNC PyInit__core() {
+    return PyModuleDef_Init(&pythonnogil::loader::definition);
+}

@@ -71,7 +71,9 @@ std::size_t entries_of(const ModuleRecord& record) {
     return count;
 }
 #else
-std::size_t entries_of(const ModuleRecord&) { return 0; }
+std::size_t entries_of(const ModuleRecord&) {
+    return 0;
+}
 #endif
 
 }  // namespace pythonnogil::loader

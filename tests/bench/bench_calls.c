@@ -1,5 +1,6 @@
-/* What the call benchmarks call. Compiled twice: as legacy_calls, and with DECLARED as declared_calls, so that the
- * guarded and the plain side of a ratio differ in nothing but the guard. */
+/* What the call benchmarks call. Compiled twice: as legacy_calls, and with DECLARED as
+ * declared_calls, so that the guarded and the plain side of a ratio differ in nothing but the
+ * guard. */
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 
@@ -96,7 +97,11 @@ static PyModuleDef definition = {
 };
 
 #ifdef DECLARED
-PyMODINIT_FUNC PyInit_declared_calls(void) { return PyModuleDef_Init(&definition); }
+PyMODINIT_FUNC PyInit_declared_calls(void) {
+    return PyModuleDef_Init(&definition);
+}
 #else
-PyMODINIT_FUNC PyInit_legacy_calls(void) { return PyModuleDef_Init(&definition); }
+PyMODINIT_FUNC PyInit_legacy_calls(void) {
+    return PyModuleDef_Init(&definition);
+}
 #endif

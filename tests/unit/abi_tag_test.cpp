@@ -15,8 +15,9 @@ TEST(AbiMismatch, AcceptsNamesThatFitOrSayNothing) {
 }
 
 TEST(AbiMismatch, RefusesOtherBuilds) {
-    for (const char* file : {"/lib/m.abi3.so", "m.cpython-313-x86_64-linux-gnu.so",
-                             "m.cpython-314t-x86_64-linux-gnu.so", "m.cpython-313d-x86_64-linux-gnu.so"})
+    for (const char* file :
+         {"/lib/m.abi3.so", "m.cpython-313-x86_64-linux-gnu.so",
+          "m.cpython-314t-x86_64-linux-gnu.so", "m.cpython-313d-x86_64-linux-gnu.so"})
         EXPECT_NE(abi_mismatch(file, free_threaded), std::nullopt) << file;
 }
 
