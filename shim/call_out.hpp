@@ -57,4 +57,17 @@ struct CallOutTo<function> {
     }
 };
 
+// The replacement for one that locks its first argument and runs no other code.
+template <auto function>
+struct CallOn;
+
+template <typename Result, typename... Others, Result (*function)(PyObject*, Others...)>
+struct CallOn<function> {
+    static Result call(PyObject* container, Others... others) {
+        if (!ExclusiveHold::has_locked(container)) [[likely]]
+            return function(container, others...);
+        return CallOutTo<function>::call(container, others...);
+    }
+};
+
 }  // namespace pythonnogil::shim

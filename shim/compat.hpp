@@ -50,8 +50,15 @@ inline constexpr Py_ssize_t shared_merged = 0x3;
 // header of every definition, at an offset that differs between the two layouts.
 inline bool has_this_object_layout(const PyModuleDef* definition) {
 #ifdef Py_GIL_DISABLED
-    const PyObject& header = definition->m_base.ob_base;
-    return header.ob_ref_local == _Py_IMMORTAL_REFCNT_LOCAL;
+    const PyModuleDef_Base& base = definition->m_base;
+    if (base.ob_base.ob_ref_local == _Py_IMMORTAL_REFCNT_LOCAL ||
+        base.ob_base.ob_type == &PyModuleDef_Type)
+        return true;
+    // nanobind clears its definition, header and all. Of the shorter layout, m_name would stand
+    // where m_index does.
+    return base.ob_base.ob_type == nullptr && base.ob_base.ob_ref_local == 0 &&
+           base.ob_base.ob_ref_shared == 0 && base.m_init == nullptr && base.m_index == 0 &&
+           base.m_copy == nullptr && definition->m_name != nullptr;
 #else
     (void)definition;
     return true;

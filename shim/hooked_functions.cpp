@@ -75,8 +75,10 @@ const Interposition memory[] = {
 };
 
 const Interposition threads[] = {
-    REPLACE(PyGILState_Ensure),
-    REPLACE(PyGILState_Release),
+    REPLACE(PyGILState_Ensure),           REPLACE(PyGILState_Release),
+    REPLACE(PyEval_AcquireThread),        REPLACE(PyEval_RestoreThread),
+    REPLACE(PyEval_ReleaseThread),        REPLACE(PyEval_SaveThread),
+    REPLACE(PyThreadState_DeleteCurrent),
 };
 
 const Interposition variadic_calls[] = {
@@ -93,12 +95,18 @@ const Interposition calls_out[] = {
 };
 #undef CALL_OUT
 
+#define CALL_ON(function) {#function, reinterpret_cast<void*>(&CallOn<&::function>::call), false},
+const Interposition calls_on_containers[] = {
+#include "shim/calls_on_containers.inc"
+};
+#undef CALL_ON
+
 InterpositionTable make_guarding_table() {
     std::vector<Interposition> all;
     for (const std::span<const Interposition> part :
-         std::initializer_list<std::span<const Interposition>>{answers, registrations,
-                                                               borrowed_references, memory, threads,
-                                                               variadic_calls, calls_out})
+         std::initializer_list<std::span<const Interposition>>{
+             answers, registrations, borrowed_references, memory, threads, variadic_calls,
+             calls_out, calls_on_containers})
         all.insert(all.end(), part.begin(), part.end());
     return InterpositionTable(all);
 }

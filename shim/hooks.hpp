@@ -69,6 +69,11 @@ HOOK(PyObject_CallMethodObjArgs);
 
 HOOK(PyGILState_Ensure);
 HOOK(PyGILState_Release);
+HOOK(PyEval_AcquireThread);
+HOOK(PyEval_RestoreThread);
+HOOK(PyEval_ReleaseThread);
+HOOK(PyEval_SaveThread);
+HOOK(PyThreadState_DeleteCurrent);
 #undef HOOK
 #pragma GCC diagnostic pop
 

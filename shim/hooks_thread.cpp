@@ -1,5 +1,6 @@
-// Foreign threads: a thread that the extension or its library started calls into Python through
-// PyGILState_Ensure, and expects to hold the GIL from then on. It holds the guard.
+// Foreign threads: a thread that the extension or its library started calls into Python, through
+// PyGILState_Ensure or by attaching a thread state of its own (pybind11 does), and expects to hold
+// the GIL from then on. It holds the guard.
 
 #include <memory>
 #include <vector>
@@ -11,24 +12,97 @@ namespace pythonnogil::shim::hooks {
 
 namespace {
 
-// One hold for each PyGILState_Ensure that was not released yet. They nest, so the last is the
-// innermost.
-thread_local std::vector<std::unique_ptr<ExclusiveHold>> ensured;
+// A hold that a thread was given because it attached, and the thread state it attached with.
+struct Attachment {
+    PyThreadState* thread;
+    bool ensured;  // by PyGILState_Ensure, and ended by PyGILState_Release
+    std::unique_ptr<ExclusiveHold> hold;
+};
+
+// They nest, so the last is the innermost.
+thread_local std::vector<Attachment> attachments;
+
+void push(bool ensured) {
+    attachments.push_back(
+        {PyThreadState_GetUnchecked(), ensured, std::make_unique<ExclusiveHold>(process_domain())});
+}
+
+void pop() {
+    attachments.back().hold->leave();
+    attachments.pop_back();
+}
+
+// A thread state that legacy code detached on this thread, and whether a hold of attached() ended
+// with it.
+struct Detachment {
+    PyThreadState* thread;
+    bool gave_up_hold;
+};
+
+thread_local std::vector<Detachment> detachments;
+
+// Whatever comes back from a detachment gets what it had: CPython itself resumes the hold of a
+// guarded call. A thread that comes from outside Python gets a hold of its own.
+void attached(PyThreadState* thread) {
+    bool from_outside = true;
+    if (!detachments.empty() && detachments.back().thread == thread) {
+        from_outside = detachments.back().gave_up_hold;
+        detachments.pop_back();
+    }
+    if (from_outside)
+        push(false);
+}
+
+bool end_attachment() {
+    const bool ends = !attachments.empty() && !attachments.back().ensured &&
+                      attachments.back().thread == PyThreadState_GetUnchecked() &&
+                      thread_record.innermost == attachments.back().hold.get();
+    if (ends)
+        pop();
+    return ends;
+}
+
+void detaches() {
+    detachments.push_back({PyThreadState_GetUnchecked(), end_attachment()});
+}
 
 }  // namespace
 
 PyGILState_STATE PyGILState_Ensure() {
     const PyGILState_STATE state = ::PyGILState_Ensure();
-    ensured.push_back(std::make_unique<ExclusiveHold>(process_domain()));
+    push(true);
     return state;
 }
 
 void PyGILState_Release(PyGILState_STATE state) {
-    if (!ensured.empty()) {
-        ensured.back()->leave();
-        ensured.pop_back();
-    }
+    if (!attachments.empty() && attachments.back().ensured)
+        pop();
     ::PyGILState_Release(state);
+}
+
+void PyEval_AcquireThread(PyThreadState* thread) {
+    ::PyEval_AcquireThread(thread);
+    attached(thread);
+}
+
+void PyEval_RestoreThread(PyThreadState* thread) {
+    ::PyEval_RestoreThread(thread);
+    attached(thread);
+}
+
+void PyEval_ReleaseThread(PyThreadState* thread) {
+    detaches();
+    ::PyEval_ReleaseThread(thread);
+}
+
+PyThreadState* PyEval_SaveThread() {
+    detaches();
+    return ::PyEval_SaveThread();
+}
+
+void PyThreadState_DeleteCurrent() {
+    end_attachment();
+    ::PyThreadState_DeleteCurrent();
 }
 
 }  // namespace pythonnogil::shim::hooks

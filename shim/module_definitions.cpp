@@ -13,8 +13,11 @@ namespace pythonnogil::shim::module_definitions {
 
 namespace {
 
+using Create = PyObject* (*)(PyObject*, PyModuleDef*);
+
 struct Answer {
     LegacyReason reason;
+    Create create;  // the module's own create slot, behind a thunk if it is guarded; or null
     std::vector<PyModuleDef_Slot> slots;
 };
 
@@ -30,17 +33,47 @@ Answers& answers() {
 }
 
 #ifdef Py_GIL_DISABLED
-PyModuleDef_Slot guarded_slot(PyModuleDef_Slot slot) {
-    if (slot.slot == Py_mod_exec || slot.slot == Py_mod_create)
-        slot.value = guarded(slot.value, EntryKind::plain,
-                             slot.slot == Py_mod_exec ? "exec slot" : "create slot");
-    return slot;
+void* guarded_slot(void* function, const char* name) {
+    return guarded(function, EntryKind::plain, name);
 }
 #else
-PyModuleDef_Slot guarded_slot(PyModuleDef_Slot slot) {
-    return slot;
+void* guarded_slot(void* function, const char*) {
+    return function;
 }
 #endif
+
+Create create_slot_of(const PyModuleDef* definition) {
+    const std::lock_guard lock(answers().mutex);
+    return answers().by_definition.at(definition)->create;
+}
+
+// Stands for a module's create slot. CPython takes what is no module object for a legacy module,
+// whatever its slots say, and would turn the GIL on.
+PyObject* create_module(PyObject* spec, PyModuleDef* definition) {
+    PyObject* made = create_slot_of(definition)(spec, definition);
+    if (made == nullptr || PyModule_Check(made))
+        return made;
+    PyErr_Format(PyExc_ImportError,
+                 "module '%s' makes an object of type '%s' instead of a module, for which CPython "
+                 "turns the GIL "
+                 "on; it cannot be guarded. Import it with PYTHONNOGIL_MODE=off",
+                 definition->m_name, Py_TYPE(made)->tp_name);
+    Py_DECREF(made);
+    return nullptr;
+}
+
+// Appends one slot of the original definition to those of the answer.
+void add_slot(Answer& answer, PyModuleDef_Slot slot, bool guards) {
+    if (slot.slot == Py_mod_create) {
+        void* const create = guards ? guarded_slot(slot.value, "create slot") : slot.value;
+        answer.create = reinterpret_cast<Create>(create);
+        slot.value = reinterpret_cast<void*>(&create_module);
+    } else if (slot.slot == Py_mod_exec && guards) {
+        slot.value = guarded_slot(slot.value, "exec slot");
+    }
+    if (slot.slot != Py_mod_gil)
+        answer.slots.push_back(slot);
+}
 
 }  // namespace
 
@@ -59,12 +92,10 @@ void answer(PyModuleDef* definition, LegacyReason reason, bool guards) {
     std::unique_ptr<Answer>& answer = answers().by_definition[definition];
     if (answer != nullptr && definition->m_slots == answer->slots.data())
         return;
-    auto made = std::make_unique<Answer>(Answer{reason, {}});
+    auto made = std::make_unique<Answer>(Answer{reason, nullptr, {}});
     for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0;
-         ++slot) {
-        if (slot->slot != Py_mod_gil)
-            made->slots.push_back(guards ? guarded_slot(*slot) : *slot);
-    }
+         ++slot)
+        add_slot(*made, *slot, guards);
     made->slots.push_back({Py_mod_gil, Py_MOD_GIL_NOT_USED});
     made->slots.push_back({0, nullptr});
     if (guards)
