@@ -3,6 +3,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <vector>
 
 #ifdef Py_GIL_DISABLED
@@ -53,11 +54,15 @@ PyObject* create_module(PyObject* spec, PyModuleDef* definition) {
     PyObject* made = create_slot_of(definition)(spec, definition);
     if (made == nullptr || PyModule_Check(made))
         return made;
-    PyErr_Format(PyExc_ImportError,
-                 "module '%s' makes an object of type '%s' instead of a module, for which CPython "
-                 "turns the GIL "
-                 "on; it cannot be guarded. Import it with PYTHONNOGIL_MODE=off",
-                 definition->m_name, Py_TYPE(made)->tp_name);
+    const std::string message =
+        std::string("module '") + definition->m_name + "' makes an object of type '" +
+        Py_TYPE(made)->tp_name +
+        "' instead of a module, for which CPython turns the GIL on, so it cannot be guarded; "
+        "import it with PYTHONNOGIL_MODE=off";
+    if (ImportInProgress* import = ImportInProgress::current())
+        import->refuse(message);
+    else
+        PyErr_SetString(PyExc_ImportError, message.c_str());
     Py_DECREF(made);
     return nullptr;
 }

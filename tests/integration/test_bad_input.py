@@ -148,3 +148,16 @@ def test_good_file_with_another_tag_in_its_name(
     path = tmp_path / f"undeclared_multi{suffix}"
     shutil.copy(extensions / f"undeclared_multi{SUFFIX}", path)
     fail_to_load(guarded, "undeclared_multi", path)
+
+
+def test_object_that_is_no_module(guarded: Stage) -> None:
+    path = guarded.fixtures / f"not_a_module{SUFFIX}"
+    error = fail_to_load(guarded, "not_a_module", path)
+    assert "instead of a module" in error["message"]
+    assert "'str'" in error["message"]
+
+
+def test_object_that_is_no_module_control(unguarded: Stage) -> None:
+    """CPython loads it."""
+    path = unguarded.fixtures / f"not_a_module{SUFFIX}"
+    assert unguarded.run("bad_input.py", "not_a_module", path)["first"]["type"] == "NoneType"
