@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <map>
 #include <mutex>
+#include <vector>
 
 #include "shim/domain.hpp"
 #include "shim/elf_image.hpp"
@@ -31,9 +32,32 @@ class TrustedCode {
     ElfImage shim_;
 };
 
+// The images in which tables were found. They stay loaded, so what was found once is found again
+// without asking the dynamic linker, which takes microseconds.
+class TableImages {
+  public:
+    // Memory outside of all images is the heap's, and writable.
+    bool is_writable(const void* address, std::size_t bytes) {
+        const std::lock_guard lock(mutex_);
+        auto known = std::ranges::find_if(
+            images_, [&](const ElfImage& image) { return image.contains(address); });
+        if (known == images_.end()) {
+            const auto found = ElfImage::containing(address);
+            if (!found)
+                return true;
+            known = images_.insert(images_.end(), *found);
+        }
+        return known->is_writable(address, bytes);
+    }
+
+  private:
+    std::mutex mutex_;  // never held while Python code runs
+    std::vector<ElfImage> images_;
+};
+
 bool is_writable(const void* address, std::size_t bytes) {
-    const auto image = ElfImage::containing(address);
-    return !image || image->is_writable(address, bytes);
+    static auto* const images = new TableImages;
+    return images->is_writable(address, bytes);
 }
 
 // Copies of tables in read-only memory, by original. The same original gives the same copy.
