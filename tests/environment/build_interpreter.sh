@@ -1,6 +1,6 @@
 # shellcheck shell=bash
-# Builds free-threaded CPython from Debian's source package into the cache folder, without changing
-# apt's configuration and without root. Sourced by prepare.sh.
+# Builds CPython, as choose_build says, from Debian's source package into the cache folder, without
+# changing apt's configuration and without root. Sourced by prepare.sh.
 
 python_source_package=python3.13
 python_suites=(trixie testing) # apt-get takes the newest version that one of them has
@@ -49,29 +49,49 @@ compile_python() {
     mkdir -p "$folder/source/build" &&
         tar --extract --file "$tarball" --directory "$folder/source" --strip-components=1 &&
         cd "$folder/source/build" &&
-        ../configure -q --disable-gil --prefix="$prefix" &&
+        ../configure -q --prefix="$prefix" "${configure_options[@]}" &&
         make -s -j"$parallel_jobs" &&
         make -s install DESTDIR="$folder/installed" &&
         "$folder/installed$prefix/bin/python3" -I -c "import ${python_modules[*]/%/,} sys"
 }
 
-build_interpreter() {
-    local archive folder tarball version prefix
-    packages interpreter
-    archive=$(debian_archive)
-    [[ -n $archive ]] || fail 'apt knows no Debian archive to build free-threaded CPython from;' \
-        'install one and name it with PYTHON='
+python_source_tarball() {
+    compgen -G "$cache_folder/sources/${python_source_package}_*.orig.tar.*[!c]" |
+        sort --version-sort | tail -n 1
+}
+
+# Sees to the source tarball and sets python_tarball. It stays in the cache folder, for the other
+# build. It gets there complete or not at all.
+python_source() {
+    local archive folder
+    python_tarball=$(python_source_tarball) || true
+    [[ -z $python_tarball ]] || return 0
+    archive=$(debian_archive) || true
+    [[ -n $archive ]] || fail "apt knows no Debian archive to build CPython ($python_build) from;" \
+        "install one and name it with $python_variable="
     folder=$(temporary_folder)
     step "Fetching Debian's source package $python_source_package" \
         fetch_python_source "$folder" "$archive" ||
-        fail "could not fetch $python_source_package; name a free-threaded interpreter with PYTHON="
-    tarball=$(compgen -G "$folder/${python_source_package}_*.orig.tar.*[!c]")
-    version=${tarball##*/"${python_source_package}"_}
+        fail "could not fetch $python_source_package; name an interpreter ($python_build) with" \
+            "$python_variable="
+    mkdir -p "$cache_folder/sources"
+    mv "$folder/${python_source_package}"_*.orig.tar.*[!c] "$cache_folder/sources"
+    rm -rf "$folder"
+    python_tarball=$(python_source_tarball)
+}
+
+build_interpreter() {
+    local folder version prefix
+    packages interpreter
+    python_source
+    version=${python_tarball##*/"${python_source_package}"_}
     version=${version%.orig.tar.*}
-    prefix=$cache_folder/python-${version}t
-    step "Building CPython $version without the GIL (takes some minutes, once)" \
-        compile_python "$folder" "$tarball" "$prefix" ||
-        fail "could not build CPython $version; name a free-threaded interpreter with PYTHON="
+    prefix=$cache_folder/python-$version$python_suffix
+    folder=$(temporary_folder)
+    step "Building CPython $version, $python_build (takes some minutes, once)" \
+        compile_python "$folder" "$python_tarball" "$prefix" ||
+        fail "could not build CPython $version ($python_build); name an interpreter with" \
+            "$python_variable="
     rm -rf "$prefix"
     mv "$folder/installed$prefix" "$prefix"
     rm -rf "$folder"

@@ -1,8 +1,9 @@
 """Tell whether the interpreter that runs this file can carry pythonnogil's tests and examples.
 
-Prints its real path and a key that names exactly this build of it, a line each. An unfit
-interpreter ends with exit code 1 and the reason as one line. The file keeps to syntax that older
-versions of Python read, for it is they who have to explain why they do not fit.
+Usage: describe_interpreter.py free-threaded|with-gil. Prints its real path and a key that names
+exactly this build of it, a line each. An interpreter that is unfit, or not of that build, ends with
+exit code 1 and the reason as one line. The file keeps to syntax that older versions of Python read,
+for it is they who have to explain why they do not fit.
 """
 
 import hashlib
@@ -11,15 +12,20 @@ import sys
 import sysconfig
 
 
-def why_unfit() -> str:
+FREE_THREADED = sysconfig.get_config_var("Py_GIL_DISABLED") == 1
+VERSION = "%d.%d.%d" % sys.version_info[:3]
+
+
+def why_unfit(wants_gil: bool) -> str:
     """Return what this interpreter lacks, or an empty string."""
     if sys.implementation.name != "cpython":
         return "it is %s, not CPython" % sys.implementation.name
-    version = "%d.%d.%d" % sys.version_info[:3]
     if sys.version_info < (3, 13):
-        return "it is CPython %s; 3.13 or later is needed" % version
-    if sysconfig.get_config_var("Py_GIL_DISABLED") != 1:
-        return "it is CPython %s built with the GIL; a free-threaded build is needed" % version
+        return "it is CPython %s; 3.13 or later is needed" % VERSION
+    if wants_gil and FREE_THREADED:
+        return "it is a free-threaded CPython %s; a build with the GIL is needed" % VERSION
+    if not wants_gil and not FREE_THREADED:
+        return "it is CPython %s built with the GIL; a free-threaded build is needed" % VERSION
     header = os.path.join(sysconfig.get_path("include"), "Python.h")
     if not os.path.exists(header):
         return "its C headers are not installed (%s is missing)" % header
@@ -33,14 +39,16 @@ def why_unfit() -> str:
 
 def main() -> None:
     """Print the description."""
-    reason = why_unfit()
+    if sys.argv[1:] not in (["free-threaded"], ["with-gil"]):
+        sys.exit(__doc__)
+    reason = why_unfit(wants_gil=sys.argv[1] == "with-gil")
     if reason:
         sys.exit(reason)
     path = os.path.realpath(sys.executable)
     identity = "\n".join([path, sys.version, str(sysconfig.get_config_var("SOABI"))])
-    version = "%d.%d.%dt" % sys.version_info[:3]
+    suffix = "t" if FREE_THREADED else ""
     print(path)
-    print(version + "-" + hashlib.sha256(identity.encode()).hexdigest()[:12])
+    print(VERSION + suffix + "-" + hashlib.sha256(identity.encode()).hexdigest()[:12])
 
 
 if __name__ == "__main__":

@@ -1,12 +1,36 @@
 # shellcheck shell=bash
-# The free-threaded interpreter: the one that PYTHON names, one that is installed, or one built from
-# Debian's source package (build_interpreter.sh). Sourced by prepare.sh.
+# The interpreters, a free-threaded one and, for the tests of the opposite case, one with the GIL.
+# Each is the one that its variable names, one that is installed, or one built from Debian's source
+# package (build_interpreter.sh). Sourced by prepare.sh.
+
+# choose_build free-threaded|with-gil: what the functions below look for, and how it is built. Of
+# the one with the GIL nobody measures the speed or needs the tests: it is built the quickest way.
+choose_build() {
+    python_build=$1
+    case $python_build in
+        free-threaded)
+            python_variable=PYTHON
+            python_commands=(python3.13t python3.14t python3.15t)
+            python_suffix=t
+            configure_options=(--disable-gil)
+            ;;
+        with-gil)
+            python_variable=PYTHON_WITH_GIL
+            python_commands=(python3.13 python3.14 python3.15)
+            python_suffix=''
+            configure_options=(--disable-test-modules --with-ensurepip=no
+                OPT='-DNDEBUG -fwrapv -O1 -Wall')
+            ;;
+        *) fail "there is no build $python_build of CPython; choose free-threaded or with-gil" ;;
+    esac
+}
 
 # Takes an interpreter if it fits, and sets python_path and python_key; else sets unfit_because.
 use_interpreter() {
     local -a description
     local output
-    if ! output=$("$1" -I -W ignore "$environment_folder/describe_interpreter.py" 2>&1); then
+    if ! output=$("$1" -I -W ignore "$environment_folder/describe_interpreter.py" "$python_build" \
+        2>&1); then
         unfit_because=$(tail -n 1 <<<"${output:-it is not Python, or does not start}")
         return 1
     fi
@@ -15,29 +39,37 @@ use_interpreter() {
     python_key=${description[1]}
 }
 
-# Those that earlier runs have built, the newest first.
+# Those that earlier runs have built, the newest first; whether one is of the chosen build, it says
+# itself.
 built_interpreters() {
-    compgen -G "$cache_folder/python-*t/bin/python3" | sort --version-sort --reverse
+    compgen -G "$cache_folder/python-*/bin/python3" | sort --version-sort --reverse
+}
+
+# All of a name, not only the first on the path: that may be a shim of a version manager, which does
+# not run where the version is not switched on.
+installed_interpreters() {
+    type -ap "${python_commands[@]}" || true
+    built_interpreters
 }
 
 use_installed_interpreter() {
-    local -a built
+    local -a installed
     local candidate
-    mapfile -t built < <(built_interpreters)
-    for candidate in python3.13t python3.14t python3.15t "${built[@]}"; do
-        if command -v "$candidate" >/dev/null && use_interpreter "$candidate"; then
-            return 0
-        fi
+    mapfile -t installed < <(installed_interpreters)
+    for candidate in "${installed[@]}"; do
+        ! use_interpreter "$candidate" || return 0
     done
     return 1
 }
 
-# Finds or builds the interpreter.
+# interpreter [free-threaded|with-gil]: finds or builds it.
 interpreter() {
-    if [[ -n ${PYTHON:-} ]]; then
-        use_interpreter "$PYTHON" || fail "PYTHON=$PYTHON does not fit: $unfit_because"
+    choose_build "${1:-free-threaded}"
+    if [[ -n ${!python_variable:-} ]]; then
+        use_interpreter "${!python_variable}" ||
+            fail "$python_variable=${!python_variable} does not fit: $unfit_because"
     elif ! use_installed_interpreter; then
         build_interpreter
     fi
-    say "Python: $python_path ($python_key)"
+    say "Python, $python_build: $python_path ($python_key)"
 }

@@ -10,6 +10,7 @@ import time
 import pytest
 
 PREPARE = pathlib.Path(__file__).with_name("prepare.sh")
+BUILDS = ("free-threaded", "with-gil")
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -104,14 +105,21 @@ def test_killed_run_does_not_keep_the_next_one_waiting(tmp_path: pathlib.Path) -
 
 
 @pytest.mark.parametrize(
-    ("python", "reason"),
-    [("no-such-python", "command not found"), ("false", "is not Python")],
+    ("build", "variable", "python", "reason"),
+    [
+        ("free-threaded", "PYTHON", "no-such-python", "command not found"),
+        ("free-threaded", "PYTHON", "false", "is not Python"),
+        ("with-gil", "PYTHON_WITH_GIL", "false", "is not Python"),
+        ("with-gil", "PYTHON_WITH_GIL", sys.executable, "a build with the GIL is needed"),
+    ],
 )
-def test_unfit_interpreter_is_refused(tmp_path: pathlib.Path, python: str, reason: str) -> None:
-    """PYTHON never falls back to another interpreter."""
-    result = run(tmp_path, "interpreter", PYTHON=python)
+def test_unfit_interpreter_is_refused(
+    tmp_path: pathlib.Path, build: str, variable: str, python: str, reason: str
+) -> None:
+    """The variables never fall back to another interpreter."""
+    result = run(tmp_path, f"interpreter {build}", **{variable: python})
     assert result.returncode == 1
-    assert result.stderr.startswith(f"error: PYTHON={python} does not fit: ")
+    assert result.stderr.startswith(f"error: {variable}={python} does not fit: ")
     assert reason in result.stderr
     assert len(result.stderr.splitlines()) == 1
 
@@ -120,6 +128,37 @@ def test_fit_interpreter_is_taken(tmp_path: pathlib.Path) -> None:
     """PYTHON may name any free-threaded interpreter, by its path."""
     result = run(tmp_path, "interpreter; say $python_path", PYTHON=sys.executable)
     assert result.stdout.splitlines()[-1] == os.path.realpath(sys.executable)
+
+
+def test_command_that_does_not_run_is_passed_over(tmp_path: pathlib.Path) -> None:
+    """A version manager may have put a command first on the path that only says it cannot run."""
+    script = "choose_build free-threaded; use_installed_interpreter; say $python_path"
+    for folder, command_line in (("shims", "exit 127"), ("real", f'exec "{sys.executable}" "$@"')):
+        file = tmp_path / folder / "python3.13t"
+        file.parent.mkdir()
+        file.write_text(f"#!/bin/sh\n{command_line}\n")
+        file.chmod(0o755)
+    path = f"{tmp_path / 'shims'}:{tmp_path / 'real'}:{os.environ['PATH']}"
+    result = run(tmp_path, script, PATH=path)
+    assert result.stdout == os.path.realpath(sys.executable) + "\n"
+
+
+def test_source_is_fetched_once_for_both_builds(tmp_path: pathlib.Path) -> None:
+    """The source package that one build has fetched serves the other."""
+    script = """
+        debian_archive() { echo archive; }
+        fetch_python_source() { echo text >"$1/python3.13_3.13.99.orig.tar.xz"; }
+        packages() { :; }
+        compile_python() { exit 1; }
+        choose_build BUILD
+        build_interpreter
+    """
+    first, second = (run(tmp_path, script.replace("BUILD", build)) for build in BUILDS)
+    assert "Fetching Debian's source package python3.13: done" in first.stdout
+    assert "Fetching" not in second.stdout
+    for result, build in ((first, "free-threaded"), (second, "with-gil")):
+        assert f"Building CPython 3.13.99, {build}: FAILED" in result.stdout
+        assert f"could not build CPython 3.13.99 ({build}); name an inter" in result.stderr
 
 
 def test_package_groups_are_known(tmp_path: pathlib.Path) -> None:

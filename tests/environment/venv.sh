@@ -51,13 +51,14 @@ install_project() {
         pip install --no-build-isolation --no-deps --force-reinstall "$root_folder"
 }
 
-# project: installs the checkout into the environment, unless this very state of it is there.
+# project: installs the checkout into the environment that venv_folder and venv_python name, unless
+# this very state of it is there.
 project() {
     local wanted stamp=$venv_folder/project.stamp
     wanted=$(project_fingerprint)
     ! has_stamp "$stamp" "$wanted" || return 0
     rm -f "$stamp"
-    step "Building and installing pythonnogil" install_project || return 1
+    step "Building and installing pythonnogil in ${venv_folder##*/}" install_project || return 1
     printf '%s\n' "$wanted" >"$stamp"
 }
 
