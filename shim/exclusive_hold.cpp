@@ -38,16 +38,7 @@ void set_switch_interval(double seconds) {
     switch_interval_ns.store(static_cast<std::int64_t>(seconds * 1e9), std::memory_order_relaxed);
 }
 
-ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly)
-    : domain_(domain),
-      thread_(PyThreadState_GetUnchecked()),
-      previous_(thread_record.innermost),
-      lender_(nullptr),
-      argument_(nullptr),
-      waiters_seen_at_(0),
-      state_(State::none),
-      left_(false) {
-    thread_record.innermost = this;
+ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly) : ExclusiveHold(domain, Unentered{}) {
     if (thread_ == nullptr)
         return;
     if (section_locks(thread_->critical_section, domain.mutex())) {

@@ -93,6 +93,9 @@ class ExclusiveHold {
                    // sections
     };
 
+    struct Unentered {};
+    ExclusiveHold(Domain& domain, Unentered);
+
     bool try_fast(PyObject* argument);
     void enter_nested_or_wait(PyObject* argument);
     void wait_for(PyObject* argument);
@@ -139,7 +142,7 @@ inline bool try_lock(PyMutex* mutex) {
                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* argument)
+inline ExclusiveHold::ExclusiveHold(Domain& domain, Unentered)
     : domain_(domain),
       thread_(PyThreadState_GetUnchecked()),
       previous_(thread_record.innermost),
@@ -149,6 +152,11 @@ inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* argument)
       state_(State::none),
       left_(false) {
     thread_record.innermost = this;
+}
+
+// Delegates, so that the destructor runs when the thread is ended while it waits in here.
+inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* argument)
+    : ExclusiveHold(domain, Unentered{}) {
     if (thread_ == nullptr) [[unlikely]]
         return;
     if (argument == nullptr && section_locks(thread_->critical_section, domain.mutex())) {

@@ -78,10 +78,19 @@ class Import final : public shim::ImportInProgress {
             PyObject_CallFunction(state_.announce, "sNs", name().c_str(),
                                   PyUnicode_DecodeFSDefault(path().c_str()), shim::name_of(reason));
         Py_XDECREF(answer);
+        if (answer == nullptr)
+            drop_traceback();
         return answer != nullptr;
     }
 
   private:
+    // Frames of ours say nothing to somebody whose import fails.
+    static void drop_traceback() {
+        PyObject* raised = PyErr_GetRaisedException();
+        PyException_SetTraceback(raised, Py_None);
+        PyErr_SetRaisedException(raised);
+    }
+
     // The callable that announces belongs to another interpreter and can not be called here.
     bool admit_from_elsewhere(LegacyReason) {
         if (state_.mode != Mode::strict_nogil)
@@ -98,19 +107,6 @@ class Import final : public shim::ImportInProgress {
 PyObject* call_original(const State& state, PyObject* spec, PyObject* file) {
     return file == nullptr ? PyObject_CallOneArg(state.original, spec)
                            : PyObject_CallFunctionObjArgs(state.original, spec, file, nullptr);
-}
-
-// Init code, constructors of C++ statics among it, runs as guarded as everything after it.
-PyObject* call_original_guarded(const State& state, PyObject* spec, PyObject* file) {
-#ifdef Py_GIL_DISABLED
-    if (state.mode == Mode::gil) {
-        shim::ExclusiveHold hold(shim::process_domain());
-        PyObject* module = call_original(state, spec, file);
-        hold.leave();
-        return module;
-    }
-#endif
-    return call_original(state, spec, file);
 }
 
 // An init function that went on in spite of its refusal leaves nothing behind. Consumes `module`.
@@ -146,7 +142,7 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
         state.mode == Mode::gil ? shim::guarding_functions() : shim::answering_functions();
     shim::PreparedImages images(path, dlopen_flags(), functions);
     Import import(state, name, path, images.imports("PyUnstable_Module_SetGIL"));
-    PyObject* module = call_original_guarded(state, spec, file);
+    PyObject* module = call_original(state, spec, file);
     // Neither of the two ways to create a module decided it: a single-phase module that could have
     // declared itself and did not, or one that CPython had cached.
     if (module != nullptr && import.verdict() == Verdict::unknown)
@@ -165,6 +161,22 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
     }
     return module;
 }
+
+#ifdef Py_GIL_DISABLED
+// Init code runs as guarded as everything after it; so do constructors of C++ statics, which run
+// inside dlopen.
+PyObject* load_guarded(State& state, PyObject* spec, PyObject* file, const std::string& name,
+                       const std::string& path) {
+    if (state.mode != Mode::gil)
+        return load(state, spec, file, name, path);
+    shim::ExclusiveHold hold(shim::process_domain());
+    PyObject* module = load(state, spec, file, name, path);
+    hold.leave();
+    return module;
+}
+#else
+constexpr auto load_guarded = load;
+#endif
 
 }  // namespace
 
@@ -185,7 +197,7 @@ PyObject* create_dynamic(PyObject* module, PyObject* const* arguments, Py_ssize_
     const auto path = text_attribute(spec, "origin");
     if (state.mode == Mode::off || !name || !path)
         return call_original(state, spec, file);
-    return at_boundary(*name, *path, [&] { return load(state, spec, file, *name, *path); });
+    return at_boundary(*name, *path, [&] { return load_guarded(state, spec, file, *name, *path); });
 }
 
 }  // namespace pythonnogil::loader

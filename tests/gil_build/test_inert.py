@@ -49,8 +49,12 @@ print(pythonnogil.mode(), sys._is_gil_enabled())
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("options", [[], ["-W", "error"]])
 @pytest.mark.parametrize("mode", INERT_MODES)
-def test_cpythons_own_loader_stays_in_place(extensions: Path, mode: str | None) -> None:
+def test_cpythons_own_loader_stays_in_place(
+    extensions: Path, mode: str | None, options: list[str]
+) -> None:
+    """With and without an option, which start up on different ways."""
     code = """
 import _imp, sys
 own = _imp.create_dynamic
@@ -60,7 +64,7 @@ undeclared_multi.increment()
 print(undeclared_multi.count(), pythonnogil.mode(), pythonnogil.modules())
 print(_imp.create_dynamic is own, sys._is_gil_enabled())
 """
-    done = run_code(code, "-W", "error", mode=mode, PYTHONPATH=extensions)
+    done = run_code(code, *options, mode=mode, PYTHONPATH=extensions)
     needs_core = mode is not None
     assert done.lines() == [f"_imp {needs_core}", f"1 {mode or 'gil'} []", "True True"]
     assert done.stderr == ""
