@@ -91,7 +91,7 @@ def _stand_in(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
     # CPython's own extensions all declare themselves safe, so they need no core. The core itself
     # arrives here as well.
     name = getattr(spec, "name", None)
-    if name == "pythonnogil._core" or (name in sys.stdlib_module_names and _is_of_cpython(spec)):
+    if name == "pythonnogil._core" or _is_of_cpython(name, spec.origin):
         return _original_create_dynamic(spec, *file)
     from pythonnogil import _startup
 
@@ -102,9 +102,14 @@ for _name in ("__name__", "__qualname__", "__module__", "__doc__", "__text_signa
     setattr(_stand_in, _name, getattr(_original_create_dynamic, _name))
 
 
-def _is_of_cpython(spec: "ModuleSpec") -> bool:
-    folder = str(spec.origin).rpartition("/")[0]
-    return folder.startswith(sys.base_exec_prefix) and folder.endswith("/lib-dynload")
+def _is_of_cpython(name: str, path: object) -> bool:
+    """Whether the extension belongs to the standard library of this interpreter."""
+    folder = str(path).rpartition("/")[0]
+    return (
+        name in sys.stdlib_module_names
+        and folder.startswith(sys.base_exec_prefix)
+        and folder.endswith("/lib-dynload")
+    )
 
 
 def __getattr__(name: str) -> object:

@@ -194,6 +194,9 @@ def _announcer(mode: str) -> "Callable[[str, str, str], None]":
     # The mode is bound, not looked up: while another thread changes it, an extension that the core
     # loads in strict mode must not be announced in a weaker one.
     def announce(name: str, path: str, reason: str) -> None:
+        # Built with a GIL, CPython's own single-phase extensions leave their declaration out.
+        if pythonnogil._gil_is_on and pythonnogil._is_of_cpython(name, path):
+            return
         from pythonnogil import _announcement
 
         try:

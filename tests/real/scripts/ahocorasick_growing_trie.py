@@ -4,7 +4,7 @@ import crowd
 import stage
 
 ahocorasick = stage.load("ahocorasick")
-WORDS = 20_000  # of each thread
+WORDS = 60_000  # of each thread
 automaton = ahocorasick.Automaton()
 
 

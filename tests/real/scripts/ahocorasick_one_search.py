@@ -5,7 +5,7 @@ import stage
 
 ahocorasick = stage.load("ahocorasick")
 COLOURS = ["red;", "green;", "blue;", "yellow;"]
-REPEATS = 15_000
+REPEATS = 100_000
 text = "".join(COLOURS) * REPEATS
 
 automaton = ahocorasick.Automaton()

@@ -4,33 +4,22 @@ import crowd
 import stage
 
 etree = stage.load("lxml.etree")
-SHELVES = 12
-BOOKS = 15
+BOOKS = 30
 
 library = etree.Element("library")
-for shelf_number in range(SHELVES):
-    shelf = etree.SubElement(library, "shelf", number=str(shelf_number))
-    for book_number in range(BOOKS):
-        book = etree.SubElement(shelf, "book", title=f"{shelf_number}.{book_number}")
-        etree.SubElement(book, "pages").text = str(100 * shelf_number + book_number)
-del shelf, book
+for number in range(BOOKS):
+    book = etree.SubElement(library, "book", title=f"Volume {number}")
+    etree.SubElement(book, "pages").text = str(100 + number)
+del book
 
 
-def wrong_on_shelf(number: int) -> int:
-    shelf = library[number]
-    wrong = int(shelf.get("number") != str(number)) + int(len(shelf) != BOOKS)
-    for position, book in enumerate(shelf.iterchildren("book")):
-        wrong += book.get("title") != f"{number}.{position}"
-        wrong += book.findtext("pages") != str(100 * number + position)
-        wrong += book.getparent() is not shelf
+def wrong_books() -> int:
+    wrong = int(len(library) != BOOKS)
+    for number, book in enumerate(library):
+        wrong += book.get("title") != f"Volume {number}"
+        wrong += book[0].text != str(100 + number)
+        wrong += book.getparent() is not library
     return wrong
 
 
-def read(number: int) -> int:
-    wrong = 0
-    for turn in crowd.rounds():
-        wrong += wrong_on_shelf((turn + number) % SHELVES)
-    return wrong
-
-
-crowd.report(crowd.wrong(read))
+crowd.report(crowd.wrong(lambda _: sum(wrong_books() for _ in crowd.rounds())))

@@ -5,7 +5,7 @@ import stage
 
 yappi = stage.load("_yappi", "yappi")
 FIRST = 12
-TIMES = 40
+TIMES = 150
 CALLS = 465  # of fibonacci, for fibonacci(FIRST)
 
 
