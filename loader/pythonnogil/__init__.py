@@ -91,7 +91,7 @@ def _stand_in(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
     # CPython's own extensions all declare themselves safe, so they need no core. The core itself
     # arrives here as well.
     name = getattr(spec, "name", None)
-    if name == "pythonnogil._core" or _is_of_cpython(name, spec.origin):
+    if name == "pythonnogil._core" or _is_of_cpython(name, getattr(spec, "origin", None)):
         return _original_create_dynamic(spec, *file)
     from pythonnogil import _startup
 
