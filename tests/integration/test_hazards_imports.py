@@ -86,3 +86,7 @@ def test_all_together(guarded: Stage) -> None:
     names = [*LEGACY, *DECLARED]
     verdicts = guarded.check("legacy_modules.py", *names)["verdicts"]
     assert sorted(verdicts) == sorted(names)
+
+
+def test_constructor_of_a_static_that_detaches(guarded: Stage) -> None:
+    guarded.check("static_init.py")
