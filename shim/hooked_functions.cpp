@@ -81,6 +81,11 @@ const Interposition threads[] = {
     REPLACE(PyThreadState_DeleteCurrent),
 };
 
+const Interposition native_locks[] = {
+    {"__cxa_guard_acquire", reinterpret_cast<void*>(&hooks::cxa_guard_acquire), false},
+    {"pthread_mutex_lock", reinterpret_cast<void*>(&hooks::lock_pthread_mutex), false},
+};
+
 const Interposition variadic_calls[] = {
     REPLACE(PyObject_CallFunction),
     REPLACE(PyObject_CallMethod),
@@ -105,8 +110,8 @@ InterpositionTable make_guarding_table() {
     std::vector<Interposition> all;
     for (const std::span<const Interposition> part :
          std::initializer_list<std::span<const Interposition>>{
-             answers, registrations, borrowed_references, memory, threads, variadic_calls,
-             calls_out, calls_on_containers})
+             answers, registrations, borrowed_references, memory, threads, native_locks,
+             variadic_calls, calls_out, calls_on_containers})
         all.insert(all.end(), part.begin(), part.end());
     return InterpositionTable(all);
 }

@@ -2,6 +2,8 @@
 // function it replaces.
 #pragma once
 
+#include <pthread.h>
+
 #include "shim/compat.hpp"
 
 // CPython defines some of its functions as macros too; the replacements are functions.
@@ -76,5 +78,9 @@ HOOK(PyEval_SaveThread);
 HOOK(PyThreadState_DeleteCurrent);
 #undef HOOK
 #pragma GCC diagnostic pop
+
+// For __cxa_guard_acquire and pthread_mutex_lock.
+int cxa_guard_acquire(void* guard);
+int lock_pthread_mutex(pthread_mutex_t* mutex);
 
 }  // namespace pythonnogil::shim::hooks

@@ -83,3 +83,10 @@ def test_cpp_exceptions_cross_the_guard_control(unguarded: Stage) -> None:
 def test_long_holder_lets_waiters_in(guarded: Stage) -> None:
     """A holder that calls into CPython gives its turn up, as the holder of a GIL does."""
     assert guarded.check("long_holder.py")["let_in_early_by"] > 0
+
+
+@pytest.mark.parametrize("kind", ["statics", "locked"])
+def test_native_lock_held_across_a_call(guarded: Stage, kind: str) -> None:
+    """A thread that gets in while CPython suspended the guard waits for the lock of the first, detached."""
+    for _ in range(5):
+        guarded.check("magic_static.py", kind)

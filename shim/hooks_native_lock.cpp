@@ -1,0 +1,43 @@
+// Locks of the C and C++ runtime that legacy code takes while it is inside.
+//
+// A GIL is not given up in a plain C-API call, so legacy code can rely on it to hold a lock of its
+// own, or to be in the initializer of a function-local static, across such a call. Here CPython may
+// suspend the guard there, when a lock of its own is contended, and another thread gets in and
+// waits for the first one's lock. It waits detached, so that the first can go on.
+
+#include <pthread.h>
+
+#include "shim/exclusive_hold.hpp"
+#include "shim/hooks.hpp"
+
+// Itanium C++ ABI, section 3.3.3. Called only while the static is not initialized yet.
+extern "C" int __cxa_guard_acquire(void* guard);
+
+namespace pythonnogil::shim::hooks {
+
+namespace {
+
+template <typename Wait>
+int wait_detached(Wait wait) {
+    if (!ExclusiveHold::in_force(process_domain()))
+        return wait();
+    PyThreadState* const thread = ::PyEval_SaveThread();
+    const int result = wait();
+    ::PyEval_RestoreThread(thread);
+    return result;
+}
+
+}  // namespace
+
+// The initializer itself runs when this has returned, attached and guarded.
+int cxa_guard_acquire(void* guard) {
+    return wait_detached([guard] { return __cxa_guard_acquire(guard); });
+}
+
+int lock_pthread_mutex(pthread_mutex_t* mutex) {
+    if (pthread_mutex_trylock(mutex) == 0)
+        return 0;
+    return wait_detached([mutex] { return ::pthread_mutex_lock(mutex); });
+}
+
+}  // namespace pythonnogil::shim::hooks

@@ -1,0 +1,23 @@
+"""Holds locks of the C++ runtime across writes to a dict, while other threads contend for the dict: statics|locked."""
+
+import sys
+
+import stage
+
+ROUNDS = {"statics": 1, "locked": 100}
+module = stage.load("magic_static")
+shared = {number: number for number in range(5000)}
+
+
+def keep_busy() -> None:
+    for _ in range(600):
+        shared.copy()
+
+
+def enter() -> None:
+    for _ in range(ROUNDS[sys.argv[1]]):
+        getattr(module, sys.argv[1])((shared,))
+
+
+stage.together(*[enter] * stage.THREADS, *[keep_busy] * 2)
+stage.report(0)
