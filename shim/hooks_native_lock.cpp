@@ -5,13 +5,11 @@
 // suspend the guard there, when a lock of its own is contended, and another thread gets in and
 // waits for the first one's lock. It waits detached, so that the first can go on.
 
+#include <cxxabi.h>
 #include <pthread.h>
 
 #include "shim/exclusive_hold.hpp"
 #include "shim/hooks.hpp"
-
-// Itanium C++ ABI, section 3.3.3. Called only while the static is not initialized yet.
-extern "C" int __cxa_guard_acquire(void* guard);
 
 namespace pythonnogil::shim::hooks {
 
@@ -29,9 +27,11 @@ int wait_detached(Wait wait) {
 
 }  // namespace
 
-// The initializer itself runs when this has returned, attached and guarded.
+// Called only while the static is not initialized yet (Itanium C++ ABI, section 3.3.3). The
+// initializer itself runs when this has returned, attached and guarded.
 int cxa_guard_acquire(void* guard) {
-    return wait_detached([guard] { return __cxa_guard_acquire(guard); });
+    return wait_detached(
+        [guard] { return abi::__cxa_guard_acquire(static_cast<abi::__guard*>(guard)); });
 }
 
 int lock_pthread_mutex(pthread_mutex_t* mutex) {
