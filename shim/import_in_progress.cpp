@@ -22,6 +22,18 @@ const char* name_of(LegacyReason reason) {
     return "undeclared";
 }
 
+void set_import_error(const std::string& message, const std::string& name,
+                      const std::string& path) {
+    PyObject* text = PyUnicode_DecodeFSDefault(message.c_str());
+    PyObject* module = PyUnicode_FromString(name.c_str());
+    PyObject* file = PyUnicode_DecodeFSDefault(path.c_str());
+    if (text != nullptr && module != nullptr && file != nullptr)
+        PyErr_SetImportError(text, module, file);
+    Py_XDECREF(text);
+    Py_XDECREF(module);
+    Py_XDECREF(file);
+}
+
 ImportInProgress::ImportInProgress(std::string name, std::string path, bool guards,
                                    bool can_declare_late)
     : name_(std::move(name)),
@@ -57,15 +69,7 @@ bool ImportInProgress::legacy(LegacyReason reason) {
 }
 
 void ImportInProgress::refuse(const std::string& message) {
-    PyObject* text =
-        PyUnicode_FromStringAndSize(message.data(), static_cast<Py_ssize_t>(message.size()));
-    PyObject* name = PyUnicode_FromString(name_.c_str());
-    PyObject* path = PyUnicode_DecodeFSDefault(path_.c_str());
-    if (text != nullptr && name != nullptr && path != nullptr)
-        PyErr_SetImportError(text, name, path);
-    Py_XDECREF(text);
-    Py_XDECREF(name);
-    Py_XDECREF(path);
+    set_import_error(message, name_, path_);
     remember_refusal();
 }
 

@@ -23,6 +23,9 @@ enum class LegacyReason {
 
 const char* name_of(LegacyReason reason);
 
+// Sets ImportError with a message, the module's name and its path.
+void set_import_error(const std::string& message, const std::string& name, const std::string& path);
+
 enum class Verdict { unknown, declared, legacy };
 
 class ImportInProgress {

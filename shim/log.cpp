@@ -45,8 +45,4 @@ void log_warning(const std::string& event) {
     logger().warn(event);
 }
 
-bool logs_debug() {
-    return logger().should_log(spdlog::level::debug);
-}
-
 }  // namespace pythonnogil::shim

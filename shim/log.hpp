@@ -12,7 +12,4 @@ namespace pythonnogil::shim {
 void log_debug(const std::string& event);
 void log_warning(const std::string& event);
 
-// Whether debug events are written, for events that are expensive to describe.
-bool logs_debug();
-
 }  // namespace pythonnogil::shim

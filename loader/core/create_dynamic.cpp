@@ -95,9 +95,9 @@ class Import final : public shim::ImportInProgress {
     bool admit_from_elsewhere(LegacyReason) {
         if (state_.mode != Mode::strict_nogil)
             return true;
-        set_import_error("strict-nogil refuses legacy module '" + name() + "' (" + path() +
-                             "): it does not declare that it is safe without the GIL",
-                         name(), path());
+        shim::set_import_error("strict-nogil refuses legacy module '" + name() + "' (" + path() +
+                                   "): it does not declare that it is safe without the GIL",
+                               name(), path());
         return false;
     }
 

@@ -3,19 +3,9 @@
 #include <exception>
 #include <new>
 
-namespace pythonnogil::loader {
+#include "shim/import_in_progress.hpp"
 
-void set_import_error(const std::string& message, const std::string& name,
-                      const std::string& path) {
-    PyObject* text = PyUnicode_DecodeFSDefault(message.c_str());
-    PyObject* module = PyUnicode_FromString(name.c_str());
-    PyObject* file = PyUnicode_DecodeFSDefault(path.c_str());
-    if (text != nullptr && module != nullptr && file != nullptr)
-        PyErr_SetImportError(text, module, file);
-    Py_XDECREF(text);
-    Py_XDECREF(module);
-    Py_XDECREF(file);
-}
+namespace pythonnogil::loader {
 
 void translate_exception(const std::string& name, const std::string& path) {
     if (PyErr_Occurred() != nullptr)
@@ -25,7 +15,7 @@ void translate_exception(const std::string& name, const std::string& path) {
     } catch (const std::bad_alloc&) {
         PyErr_NoMemory();
     } catch (const std::exception& error) {
-        set_import_error(error.what(), name, path);
+        shim::set_import_error(error.what(), name, path);
     }
 }
 

@@ -9,9 +9,6 @@
 
 namespace pythonnogil::loader {
 
-// Sets ImportError with a message, the module's name and its path.
-void set_import_error(const std::string& message, const std::string& name, const std::string& path);
-
 // Sets the Python exception for the C++ exception being handled. Keeps an exception that is set
 // already.
 void translate_exception(const std::string& name, const std::string& path);
