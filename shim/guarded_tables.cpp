@@ -123,10 +123,8 @@ struct SlotRow {
     const char* name;
 };
 
-#define SLOT(structure, member, kind)                         \
-    SlotRow {                                                 \
-        offsetof(structure, member), EntryKind::kind, #member \
-    }
+#define SLOT(structure, member, kind) \
+    { offsetof(structure, member), EntryKind::kind, #member }
 
 constexpr SlotRow type_slots[] = {
     SLOT(PyTypeObject, tp_dealloc, deallocator),

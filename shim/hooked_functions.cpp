@@ -14,12 +14,15 @@ namespace pythonnogil::shim {
 
 namespace {
 
+template <typename Function>
+void* address_of(Function* function) {
+    return reinterpret_cast<void*>(function);
+}
+
 // Replaced where it is called, not where its address stands in a table: CPython compares slots with
 // its own functions.
-#define REPLACE(function)                                             \
-    Interposition {                                                   \
-#function, reinterpret_cast < void*>(&hooks::function), false \
-    }
+#define REPLACE(function) \
+    { #function, address_of(&hooks::function), false }
 
 const Interposition answers[] = {
     REPLACE(PyModuleDef_Init),
@@ -70,8 +73,8 @@ const Interposition borrowed_references[] = {
 };
 
 const Interposition memory[] = {
-    {"PyObject_Free", reinterpret_cast<void*>(&quarantine::free_object), false},
-    {"PyObject_GC_Del", reinterpret_cast<void*>(&quarantine::free_collected_object), false},
+    {"PyObject_Free", address_of(&quarantine::free_object), false},
+    {"PyObject_GC_Del", address_of(&quarantine::free_collected_object), false},
 };
 
 const Interposition threads[] = {
@@ -82,8 +85,8 @@ const Interposition threads[] = {
 };
 
 const Interposition native_locks[] = {
-    {"__cxa_guard_acquire", reinterpret_cast<void*>(&hooks::cxa_guard_acquire), false},
-    {"pthread_mutex_lock", reinterpret_cast<void*>(&hooks::lock_pthread_mutex), false},
+    {"__cxa_guard_acquire", address_of(&hooks::cxa_guard_acquire), false},
+    {"pthread_mutex_lock", address_of(&hooks::lock_pthread_mutex), false},
 };
 
 const Interposition variadic_calls[] = {
@@ -93,14 +96,13 @@ const Interposition variadic_calls[] = {
     REPLACE(PyObject_CallMethodObjArgs),
 };
 
-#define CALL_OUT(function) \
-    {#function, reinterpret_cast<void*>(&CallOutTo<&::function>::call), false},
+#define CALL_OUT(function) {#function, address_of(&CallOutTo<&::function>::call), false},
 const Interposition calls_out[] = {
 #include "shim/call_outs.inc"
 };
 #undef CALL_OUT
 
-#define CALL_ON(function) {#function, reinterpret_cast<void*>(&CallOn<&::function>::call), false},
+#define CALL_ON(function) {#function, address_of(&CallOn<&::function>::call), false},
 const Interposition calls_on_containers[] = {
 #include "shim/calls_on_containers.inc"
 };

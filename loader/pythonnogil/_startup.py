@@ -199,11 +199,7 @@ def _announcer(mode: str) -> "Callable[[str, str, str], None]":
             return
         from pythonnogil import _announcement
 
-        try:
-            _announcement.announce(mode, name, path, reason)
-        except Exception as error:
-            # Frames of ours say nothing to someone whose import fails.
-            raise error.with_traceback(None)
+        _announcement.announce(mode, name, path, reason)
 
     return announce
 
