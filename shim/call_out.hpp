@@ -15,8 +15,9 @@ namespace pythonnogil::shim {
 class CallOut {
   public:
     CallOut() {
-        if (thread_record.innermost != nullptr &&
-            (thread_record.locked_arguments != 0 || process_domain().has_waiters())) [[unlikely]]
+        const ExclusiveHold* const innermost = thread_record.innermost;
+        if (innermost != nullptr &&
+            (thread_record.locked_arguments != 0 || innermost->is_waited_for())) [[unlikely]]
             before();
     }
 

@@ -29,8 +29,11 @@ PyObject* first_lockable(PyObject* const* arguments, Py_ssize_t count) {
 }
 
 // The container that the function may read by macro, or null.
-PyObject* argument_to_lock(EntryKind kind, std::intptr_t a1, std::intptr_t a2, std::intptr_t a3) {
-    switch (kind) {
+PyObject* argument_to_lock(const Entry& entry, std::intptr_t a1, std::intptr_t a2,
+                           std::intptr_t a3) {
+    if (!entry.locks_arguments)
+        return nullptr;
+    switch (entry.kind) {
         case EntryKind::one_object: {
             auto* object = reinterpret_cast<PyObject*>(a1);
             return object != nullptr && is_lockable(object) ? object : nullptr;
@@ -53,20 +56,56 @@ PyObject* argument_to_lock(EntryKind kind, std::intptr_t a1, std::intptr_t a2, s
     return nullptr;
 }
 
+struct Arguments {
+    std::intptr_t a0, a1, a2, a3, a4, a5;
+};
+
+std::intptr_t call(const Entry& entry, const Arguments& a) {
+    return entry.function(a.a0, a.a1, a.a2, a.a3, a.a4, a.a5);
+}
+
+// A static method has no receiver; then the call is guarded by the domain.
+std::intptr_t call_locking_receiver(const Entry& entry, const Arguments& a) {
+    auto* receiver = reinterpret_cast<PyObject*>(a.a0);
+    PyObject* argument = argument_to_lock(entry, a.a1, a.a2, a.a3);
+    if (receiver == nullptr) {
+        ExclusiveHold hold(*entry.domain, argument);
+        const std::intptr_t result = call(entry, a);
+        hold.leave();
+        return result;
+    }
+    ExclusiveHold hold(*entry.domain, ExclusiveHold::Receiver{receiver}, argument);
+    const std::intptr_t result = call(entry, a);
+    hold.leave();
+    return result;
+}
+
+// All but the common case.
+__attribute__((noinline)) std::intptr_t dispatch_by_access(const Entry& entry, const Arguments& a) {
+    switch (entry.access) {
+        case Access::receiver:
+            // Nobody else can call anything on an object that dies.
+            return entry.kind == EntryKind::deallocator ? call(entry, a)
+                                                        : call_locking_receiver(entry, a);
+        default:
+            return call(entry, a);
+    }
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispatch(
     std::intptr_t a0, std::intptr_t a1, std::intptr_t a2, std::intptr_t a3, std::intptr_t a4,
     std::intptr_t a5, const Entry* entry) {
-    if (entry->domain == nullptr) [[unlikely]]
-        return entry->function(a0, a1, a2, a3, a4, a5);
+    if (entry->access != Access::exclusive) [[unlikely]]
+        return dispatch_by_access(*entry, {a0, a1, a2, a3, a4, a5});
     if (entry->kind == EntryKind::deallocator) {
         deallocate_guarded(*entry, reinterpret_cast<PyObject*>(a0));
         return 0;
     }
     if (entry->kind == EntryKind::constructor)
         python_subclass::guard(reinterpret_cast<PyTypeObject*>(a0));
-    ExclusiveHold hold(*entry->domain, argument_to_lock(entry->kind, a1, a2, a3));
+    ExclusiveHold hold(*entry->domain, argument_to_lock(*entry, a1, a2, a3));
     const std::intptr_t result = entry->function(a0, a1, a2, a3, a4, a5);
     hold.leave();
     if (quarantine::is_due() && thread_record.innermost == nullptr) [[unlikely]]

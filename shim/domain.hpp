@@ -1,7 +1,13 @@
-// A domain is what one lock guards: the legacy code of the whole process, for now.
+// A domain is what one lock guards: the legacy code of the whole process, of a group of modules, or
+// of one module.
 //
-// Thread-safety: a Domain has no mutable state but its lock. Only ExclusiveHold takes it.
+// Thread-safety: only ExclusiveHold takes the lock; each member says what protects it. A domain
+// lives for ever, because calls may be inside it while the process ends. Errors: none.
 #pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
 
 #include "shim/compat.hpp"
 
@@ -9,31 +15,59 @@ namespace pythonnogil::shim {
 
 class Domain {
   public:
-    constexpr Domain() = default;
+    constexpr explicit Domain(const char* name) : name_(name) {}
     Domain(const Domain&) = delete;
     Domain& operator=(const Domain&) = delete;
+
+    // For messages.
+    const char* name() const { return name_; }
 
     // Critical sections lock the mutex in the header of an object. This object is that header and
     // nothing else: it has no type, and no reference to it ever leaves the shim.
     PyObject* lock_object() { return &lock_object_; }
     PyMutex* mutex() { return &lock_object_.ob_mutex; }
 
-    bool has_waiters() const {
-        return (__atomic_load_n(&lock_object_.ob_mutex._bits, __ATOMIC_RELAXED) &
-                mutex_has_parked) != 0;
+    // True while a waiter is to have the lock next. Whoever comes anew queues up behind it.
+    bool is_reserved() const { return reserved_.load(std::memory_order_relaxed); }
+    void reserve() { reserved_.store(true, std::memory_order_relaxed); }
+    void end_reservation() { reserved_.store(false, std::memory_order_relaxed); }
+
+    // When the oldest of the present waiters was seen first, in nanoseconds of the monotonic clock;
+    // 0 when none was. An estimate, for fairness.
+    std::int64_t waiting_since() const { return waiting_since_.load(std::memory_order_relaxed); }
+    void set_waiting_since(std::int64_t when) {
+        waiting_since_.store(when, std::memory_order_relaxed);
     }
 
     // Called in the child of a fork, where the calling thread is the only one left: whatever
     // another thread held is free now, and nobody waits.
     void reset_after_fork(bool held_by_this_thread) {
         lock_object_.ob_mutex._bits = held_by_this_thread ? mutex_locked : mutex_unlocked;
+        end_reservation();
+        set_waiting_since(0);
     }
 
   private:
     PyObject lock_object_{};
+    std::atomic<bool> reserved_{false};
+    std::atomic<std::int64_t> waiting_since_{0};
+    const char* name_;
 };
 
-// The one domain of this process.
+inline bool is_locked(const PyMutex& mutex) {
+    return (__atomic_load_n(&mutex._bits, __ATOMIC_RELAXED) & mutex_locked) != 0;
+}
+
+inline bool has_waiters(const PyMutex& mutex) {
+    return (__atomic_load_n(&mutex._bits, __ATOMIC_RELAXED) & mutex_has_parked) != 0;
+}
+
+// The domain of all legacy code that policy does not put elsewhere.
 Domain& process_domain();
+
+// The domain with this name, made when it is asked for first.
+Domain& named_domain(const char* name);
+
+void for_each_domain(const std::function<void(Domain&)>& visit);
 
 }  // namespace pythonnogil::shim

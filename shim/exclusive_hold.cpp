@@ -11,8 +11,15 @@ thread_local constinit ThreadRecord thread_record{nullptr, nullptr, 0};
 
 namespace {
 
-Domain the_process_domain;
 std::atomic<std::int64_t> switch_interval_ns{5'000'000};
+
+// A waiter is let in ahead of newcomers when it has waited for so long. Much shorter, and threads
+// that make short calls in turn would change places at every call; much longer shows as latency.
+constexpr std::int64_t fair_after_ns = 100'000;
+
+// A thread that was woken needs some ten microseconds to come; if it does not, newcomers go on.
+constexpr std::int64_t longest_reservation_ns = 300'000;
+constexpr timespec nap{0, 20'000};
 
 std::int64_t monotonic_ns() {
     timespec now{};
@@ -20,28 +27,17 @@ std::int64_t monotonic_ns() {
     return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
-// The child of a fork has one thread. Without this a domain that another thread held would stay
-// locked for ever.
-void after_fork_in_child() {
-    the_process_domain.reset_after_fork(ExclusiveHold::in_force(the_process_domain));
-}
-
 }  // namespace
-
-Domain& process_domain() {
-    static const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
-    (void)registered;
-    return the_process_domain;
-}
 
 void set_switch_interval(double seconds) {
     switch_interval_ns.store(static_cast<std::int64_t>(seconds * 1e9), std::memory_order_relaxed);
 }
 
-ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly) : ExclusiveHold(domain, Unentered{}) {
+ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly)
+    : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
     if (thread_ == nullptr)
         return;
-    if (section_locks(thread_->critical_section, domain.mutex())) {
+    if (section_locks(thread_->critical_section, mutex())) {
         state_ = State::covered;
         return;
     }
@@ -54,7 +50,7 @@ ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly) : ExclusiveHold(domain, Un
 void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {
     if (ExclusiveHold* lender = find_lender()) {
         const bool locked_already = lender->argument_ == argument;
-        if (locked_already && section_locks(thread_->critical_section, domain_.mutex())) {
+        if (locked_already && section_locks(thread_->critical_section, mutex())) {
             state_ = State::covered;
             return;
         }
@@ -65,27 +61,46 @@ void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {
 }
 
 // CPython's own slow path: it detaches the thread while it waits, so nothing that this thread holds
-// can keep the owner of the domain from finishing.
+// can keep the owner of the lock from finishing.
 void ExclusiveHold::wait_for(PyObject* argument) {
+    const std::int64_t since = monotonic_ns();
+    if (locks_domain())
+        queue_behind_reservation(since);
     set_argument(argument);
     if (argument != nullptr)
-        PyCriticalSection2_Begin(&section_, domain_.lock_object(), argument);
+        PyCriticalSection2_Begin(&section_, lock_, argument);
     else
-        PyCriticalSection_Begin(&section_._cs_base, domain_.lock_object());
+        PyCriticalSection_Begin(&section_._cs_base, lock_);
     state_ = State::own;
+    if (locks_domain()) {
+        domain_->end_reservation();
+        domain_->set_waiting_since(is_waited_for() ? monotonic_ns() : 0);
+    }
+}
+
+// An unlocked PyMutex goes to whoever comes first, which is the thread that has just unlocked it
+// and comes again, not the waiter that it woke.
+void ExclusiveHold::queue_behind_reservation(std::int64_t since) {
+    while (domain_->is_reserved() && !is_locked(*mutex()) &&
+           monotonic_ns() - since < longest_reservation_ns) {
+        PyThreadState* const thread = PyEval_SaveThread();
+        nanosleep(&nap, nullptr);
+        PyEval_RestoreThread(thread);
+    }
+    if (domain_->waiting_since() == 0)
+        domain_->set_waiting_since(since);
 }
 
 // The enclosing hold of this thread whose section has the domain locked now. It need not be on top:
 // CPython may have put critical sections of its own above it since.
 ExclusiveHold* ExclusiveHold::find_lender() const {
-    if (!in_force(domain_))
+    if (!has_in_force(mutex()))
         return nullptr;
     for (ExclusiveHold* hold = previous_; hold != nullptr; hold = hold->previous_) {
         const bool owns = hold->state_ == State::own || hold->state_ == State::borrowed;
-        const PyMutex* mutex = domain_.mutex();
         if (owns && hold->thread_ == thread_ &&
-            (hold->section_._cs_base._cs_mutex == mutex ||
-             (hold->argument_ != nullptr && hold->section_._cs_mutex2 == mutex)))
+            (hold->section_._cs_base._cs_mutex == mutex() ||
+             (hold->argument_ != nullptr && hold->section_._cs_mutex2 == mutex())))
             return hold;
     }
     return nullptr;
@@ -98,9 +113,8 @@ ExclusiveHold* ExclusiveHold::find_lender() const {
 bool ExclusiveHold::borrow_from(ExclusiveHold& lender, PyObject* argument) {
     if (argument != nullptr && !try_lock(&argument->ob_mutex))
         return false;
-    PyMutex* mutex = domain_.mutex();
     PyCriticalSection2& lent = lender.section_;
-    if (lent._cs_base._cs_mutex == mutex) {
+    if (lent._cs_base._cs_mutex == mutex()) {
         // CPython looks at the second mutex only when there is a first.
         lent._cs_base._cs_mutex = lender.argument_ == nullptr ? nullptr : lent._cs_mutex2;
     }
@@ -131,6 +145,8 @@ void ExclusiveHold::give_back_to_lender() {
 void ExclusiveHold::unlock_and_unlink() {
     if (!is_on_top()) [[unlikely]]
         Py_FatalError("pythonnogil: critical sections ended out of order inside a guarded call");
+    if (is_waited_for()) [[unlikely]]
+        let_the_longest_waiter_have_it();
     const std::uintptr_t below = section_._cs_base._cs_prev;
     if ((below & section_inactive) != 0) {
         // Ending it CPython's way also takes the section below up again.
@@ -142,8 +158,23 @@ void ExclusiveHold::unlock_and_unlink() {
     }
     if (argument_ != nullptr)
         PyMutex_Unlock(&argument_->ob_mutex);
-    PyMutex_Unlock(domain_.mutex());
+    PyMutex_Unlock(mutex());
     thread_->critical_section = below;
+}
+
+void ExclusiveHold::let_the_longest_waiter_have_it() {
+    if (!locks_domain())
+        return;
+    const std::int64_t since = domain_->waiting_since();
+    if (since != 0 && monotonic_ns() - since > fair_after_ns)
+        domain_->reserve();
+}
+
+void ExclusiveHold::move_to(Domain& domain) {
+    unlock_and_unlink();
+    domain_ = &domain;
+    lock_ = domain.lock_object();
+    wait_for(argument_);
 }
 
 // An exception or a forced unwinding passes through. A thread that CPython ended is detached by
@@ -160,15 +191,13 @@ void ExclusiveHold::leave_while_unwinding() {
 
 void ExclusiveHold::hand_over_when_waited_long() {
     const std::int64_t now = monotonic_ns();
-    if (waiters_seen_at_ == 0) {
-        waiters_seen_at_ = now;
+    if (domain_->waiting_since() == 0) {
+        domain_->set_waiting_since(now);
         return;
     }
-    if (now - waiters_seen_at_ < switch_interval_ns.load(std::memory_order_relaxed) || !is_on_top())
+    if (now - domain_->waiting_since() < switch_interval_ns.load(std::memory_order_relaxed) ||
+        !is_on_top())
         return;
-    waiters_seen_at_ = 0;
-    // PyMutex gives the lock straight to a waiter that has waited for a millisecond, so taking it
-    // again at once does not overtake anybody.
     PyObject* argument = argument_;
     const State state = state_;
     unlock_and_unlink();
@@ -200,13 +229,13 @@ void ExclusiveHold::reacquire_argument(PyObject* argument) {
     state_ = state;
 }
 
-bool ExclusiveHold::in_force(Domain& domain) {
+bool ExclusiveHold::has_in_force(const PyMutex* mutex) {
     const PyThreadState* thread = PyThreadState_GetUnchecked();
     if (thread == nullptr)
         return false;
     std::uintptr_t tagged = thread->critical_section;
     while (tagged != 0 && (tagged & section_inactive) == 0) {
-        if (section_locks(tagged, domain.mutex()))
+        if (section_locks(tagged, mutex))
             return true;
         tagged = reinterpret_cast<const PyCriticalSection*>(tagged & ~section_tags)->_cs_prev;
     }

@@ -1,7 +1,8 @@
 // One exclusive hold of a domain by one thread, for the length of a scope: what makes legacy code
 // run as if it held a GIL.
 //
-// The hold is a PyCriticalSection on the domain's lock object, so CPython itself gives it up
+// The hold is a PyCriticalSection on the domain's lock object (or on the object that the call is
+// made on), so CPython itself gives it up
 // whenever the thread detaches, at the very places where it would have released a GIL, and takes it
 // again when the thread attaches.
 //
@@ -37,6 +38,12 @@ class ExclusiveHold {
     // that code which reads it by macro sees no change from outside. Null locks the domain alone.
     explicit ExclusiveHold(Domain& domain, PyObject* argument = nullptr);
 
+    // Locks one object instead of the whole domain: calls on other objects may run meanwhile.
+    struct Receiver {
+        PyObject* object;
+    };
+    ExclusiveHold(Domain& domain, Receiver receiver, PyObject* argument);
+
     // Takes the domain only if that needs no waiting; held() says whether it did.
     struct TryOnly {};
     ExclusiveHold(Domain& domain, TryOnly);
@@ -56,9 +63,18 @@ class ExclusiveHold {
     // holder would. To be called where legacy code calls into CPython, where a GIL could have
     // changed hands as well. Only on on_top().
     void hand_over_if_due() {
-        if (domain_.has_waiters()) [[unlikely]]
+        if (is_waited_for()) [[unlikely]]
             hand_over_when_waited_long();
     }
+
+    // Whether threads wait for what this hold has locked.
+    bool is_waited_for() const { return has_waiters(*mutex()); }
+
+    Domain& domain() const { return *domain_; }
+
+    // Goes on in another domain: gives this one up and waits for the other. Only on on_top(), and
+    // only for a hold of a domain.
+    void move_to(Domain& domain);
 
     // Gives the argument's lock back for the length of a call into CPython that may lock it itself:
     // locking it twice would suspend the whole hold. Returns the argument to take again, or null
@@ -77,7 +93,7 @@ class ExclusiveHold {
 
     // True when this thread's hold of the domain is in force at this moment: taken and not
     // suspended.
-    static bool in_force(Domain& domain);
+    static bool in_force(Domain& domain) { return has_in_force(domain.mutex()); }
 
     // The hold of this thread whose section is the top-most one, or null. Only that one may be
     // handed over.
@@ -88,39 +104,53 @@ class ExclusiveHold {
         none,     // nothing is held: left already, or the thread has no thread state
         covered,  // an enclosing hold is on top of the thread's sections, so that a detach restores
                   // it
-        own,      // this hold took the domain
-        borrowed,  // this hold took the domain over from an enclosing hold that lies below other
+        own,      // this hold took the lock
+        borrowed,  // this hold took the lock over from an enclosing hold that lies below other
                    // sections
     };
 
     struct Unentered {};
-    ExclusiveHold(Domain& domain, Unentered);
+    ExclusiveHold(Domain& domain, PyObject* lock, Unentered);
 
+    static bool has_in_force(const PyMutex* mutex);
+
+    PyMutex* mutex() { return &lock_->ob_mutex; }
+    const PyMutex* mutex() const { return &lock_->ob_mutex; }
+    bool locks_domain() const { return lock_ == domain_->lock_object(); }
+
+    void enter(PyObject* argument);
     bool try_fast(PyObject* argument);
     void enter_nested_or_wait(PyObject* argument);
     void wait_for(PyObject* argument);
+    void queue_behind_reservation(std::int64_t since);
     ExclusiveHold* find_lender() const;
     bool borrow_from(ExclusiveHold& lender, PyObject* argument);
     void fill_section(PyObject* argument);
     void set_argument(PyObject* argument);
     void link_on_top();
     void unlock_and_unlink();
+    void let_the_longest_waiter_have_it();
     void give_back_to_lender();
     void leave_while_unwinding();
     void hand_over_when_waited_long();
     bool is_on_top() const;
 
-    Domain& domain_;
+    Domain* domain_;
+    PyObject* lock_;  // what is locked: the domain's lock object, or a receiver
     PyThreadState* thread_;
     ExclusiveHold* previous_;
     ExclusiveHold* lender_;
-    PyObject* argument_;            // locked together with the domain, or null
-    std::int64_t waiters_seen_at_;  // nanoseconds of the monotonic clock; 0: none seen yet
+    PyObject* argument_;  // locked together with it, or null
     State state_;
     bool left_;
     // Laid out as CPython's; the second mutex is used only when an argument is locked as well.
     PyCriticalSection2 section_;
 };
+
+// Whether this thread is inside a guarded call, suspended or not. Then it has a thread state.
+inline bool inside_guarded_call() {
+    return thread_record.innermost != nullptr;
+}
 
 // Seconds that waiters are made to wait, at most, before a holder that calls into CPython lets them
 // in.
@@ -142,24 +172,33 @@ inline bool try_lock(PyMutex* mutex) {
                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-inline ExclusiveHold::ExclusiveHold(Domain& domain, Unentered)
-    : domain_(domain),
+inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* lock, Unentered)
+    : domain_(&domain),
+      lock_(lock),
       thread_(PyThreadState_GetUnchecked()),
       previous_(thread_record.innermost),
       lender_(nullptr),
       argument_(nullptr),
-      waiters_seen_at_(0),
       state_(State::none),
       left_(false) {
     thread_record.innermost = this;
 }
 
-// Delegates, so that the destructor runs when the thread is ended while it waits in here.
+// These delegate, so that the destructor runs when the thread is ended while it waits in here.
 inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* argument)
-    : ExclusiveHold(domain, Unentered{}) {
+    : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
+    enter(argument);
+}
+
+inline ExclusiveHold::ExclusiveHold(Domain& domain, Receiver receiver, PyObject* argument)
+    : ExclusiveHold(domain, receiver.object, Unentered{}) {
+    enter(argument == receiver.object ? nullptr : argument);
+}
+
+inline void ExclusiveHold::enter(PyObject* argument) {
     if (thread_ == nullptr) [[unlikely]]
         return;
-    if (argument == nullptr && section_locks(thread_->critical_section, domain.mutex())) {
+    if (argument == nullptr && section_locks(thread_->critical_section, mutex())) {
         state_ = State::covered;
         return;
     }
@@ -168,10 +207,10 @@ inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* argument)
 }
 
 inline bool ExclusiveHold::try_fast(PyObject* argument) {
-    if (!try_lock(domain_.mutex()))
+    if (domain_->is_reserved() || !try_lock(mutex()))
         return false;
     if (argument != nullptr && !try_lock(&argument->ob_mutex)) {
-        PyMutex_Unlock(domain_.mutex());
+        PyMutex_Unlock(mutex());
         return false;
     }
     fill_section(argument);
@@ -183,7 +222,7 @@ inline bool ExclusiveHold::try_fast(PyObject* argument) {
 // Two mutexes stand in the order of their addresses, the order in which CPython takes them when it
 // resumes.
 inline void ExclusiveHold::fill_section(PyObject* argument) {
-    PyMutex* first = domain_.mutex();
+    PyMutex* first = mutex();
     PyMutex* second = argument == nullptr ? nullptr : &argument->ob_mutex;
     if (second != nullptr && second < first)
         std::swap(first, second);

@@ -6,8 +6,8 @@
 #include <mutex>
 #include <vector>
 
-#include "shim/domain.hpp"
 #include "shim/elf_image.hpp"
+#include "shim/guard_plan.hpp"
 #include "shim/import_in_progress.hpp"
 #include "shim/quarantine.hpp"
 
@@ -106,14 +106,15 @@ EntryKind kind_of_method(int flags) {
     }
 }
 
-void guard_one(PyMethodDef& method) {
-    method.ml_meth =
-        guarded_function(method.ml_meth, kind_of_method(method.ml_flags), method.ml_name);
+void guard_one(PyMethodDef& method, const char* type_name) {
+    method.ml_meth = guarded_function(method.ml_meth, kind_of_method(method.ml_flags),
+                                      EntryName(type_name, method.ml_name));
 }
 
-void guard_accessors(PyGetSetDef& getset) {
-    getset.get = guarded_function(getset.get, EntryKind::plain, getset.name);
-    getset.set = guarded_function(getset.set, EntryKind::plain, getset.name);
+void guard_accessors(PyGetSetDef& getset, const char* type_name) {
+    const EntryName name(type_name, getset.name);
+    getset.get = guarded_function(getset.get, EntryKind::plain, name);
+    getset.set = guarded_function(getset.set, EntryKind::plain, name);
 }
 
 // A row of slots: the offset of the pointer in its structure, and how it takes its arguments.
@@ -153,17 +154,25 @@ constexpr SlotRow type_slots[] = {
 
 #undef SLOT
 
-void guard_slots(void* structure, const SlotRow* rows, std::size_t count) {
-    for (std::size_t i = 0; i < count; ++i) {
-        void*& slot = *reinterpret_cast<void**>(static_cast<char*>(structure) + rows[i].offset);
-        slot = guarded(slot, rows[i].kind, rows[i].name);
+void guard_slots(PyTypeObject* type) {
+    for (const SlotRow& row : type_slots) {
+        void*& slot = *reinterpret_cast<void**>(reinterpret_cast<char*>(type) + row.offset);
+        slot = guarded(slot, row.kind, EntryName(type->tp_name, row.name));
     }
+}
+
+// The plan of the image that registers the function. An image that is being imported has none yet.
+const GuardPlan& plan_of(const void* address) {
+    if (const GuardPlan* plan = guard_plans::of(address))
+        return *plan;
+    const ImportInProgress* import = ImportInProgress::current();
+    return import == nullptr || !import->guards() ? guard_plans::standard() : import->plan();
 }
 
 // The suites (numbers, sequences, ...) hold function pointers and nothing else. Unary and binary
 // functions stand side by side in them, so no argument is looked at.
 template <typename Suite>
-Suite* guard_suite(Suite* suite, const char* name) {
+Suite* guard_suite(Suite* suite, const EntryName& name) {
     static_assert(sizeof(Suite) % sizeof(void*) == 0);
     if (suite == nullptr)
         return nullptr;
@@ -176,59 +185,65 @@ Suite* guard_suite(Suite* suite, const char* name) {
 
 }  // namespace
 
-void* guarded(void* function, EntryKind kind, const char* name) {
+void* guarded(void* function, EntryKind kind, const EntryName& name, const void* site) {
     if (function == nullptr || thunk_pool::is_thunk(function) ||
         (kind != EntryKind::foreign && TrustedCode::contains(function)))
         return function;
-    void* const thunk = thunk_pool::claim(function, kind, process_domain(), name);
+    const std::string full_name = qualified_name(name.type, name.function);
+    const GuardPlan& plan = plan_of(site == nullptr ? function : site);
+    void* const thunk = thunk_pool::claim(
+        function, kind, plan.guarding_of(full_name, name.has_receiver), full_name);
     ImportInProgress* import = ImportInProgress::current();
     if (import != nullptr && import->can_declare_late())
         import->remember_thunk(thunk);
     return thunk;
 }
 
-PyMethodDef* guard_methods(PyMethodDef* table) {
+PyMethodDef* guard_methods(PyMethodDef* table, const char* type_name) {
     if (table == nullptr)
         return nullptr;
     std::size_t count = 0;
     while (table[count].ml_name != nullptr)
         ++count;
     table = writable_table(table, count + 1);
-    std::for_each_n(table, count, guard_one);
+    std::for_each_n(table, count, [&](PyMethodDef& method) { guard_one(method, type_name); });
     return table;
 }
 
-PyMethodDef* guard_method(PyMethodDef* method) {
+PyMethodDef* guard_method(PyMethodDef* method, const char* type_name) {
     if (method == nullptr)
         return nullptr;
     method = writable_table(method, 1);
-    guard_one(*method);
+    guard_one(*method, type_name);
     return method;
 }
 
-PyGetSetDef* guard_getsets(PyGetSetDef* table) {
+PyGetSetDef* guard_getsets(PyGetSetDef* table, const char* type_name) {
     if (table == nullptr)
         return nullptr;
     std::size_t count = 0;
     while (table[count].name != nullptr)
         ++count;
     table = writable_table(table, count + 1);
-    std::for_each_n(table, count, guard_accessors);
+    std::for_each_n(table, count, [&](PyGetSetDef& getset) { guard_accessors(getset, type_name); });
     return table;
 }
 
-PyGetSetDef* guard_getset(PyGetSetDef* getset) {
+PyGetSetDef* guard_getset(PyGetSetDef* getset, const char* type_name) {
     if (getset == nullptr)
         return nullptr;
     getset = writable_table(getset, 1);
-    guard_accessors(*getset);
+    guard_accessors(*getset, type_name);
     return getset;
 }
 
 // PyVectorcall_Call is CPython's own, but runs whatever the instance points to.
-ternaryfunc guard_call_slot(ternaryfunc call) {
-    return call == PyVectorcall_Call ? guarded_function(call, EntryKind::foreign, "vectorcall")
-                                     : guarded_function(call, EntryKind::tuple, "tp_call");
+ternaryfunc guard_call_slot(ternaryfunc call, const char* type_name, const void* site) {
+    const EntryName name(type_name, "tp_call");
+    if (call != PyVectorcall_Call)
+        return guarded_function(call, EntryKind::tuple, name);
+    return reinterpret_cast<ternaryfunc>(
+        guarded(reinterpret_cast<void*>(call), EntryKind::foreign, name, site));
 }
 
 void guard_type(PyTypeObject* type) {
@@ -236,15 +251,16 @@ void guard_type(PyTypeObject* type) {
         return;
     guard_type(type->tp_base);
     keep_default_free(type);
-    type->tp_call = guard_call_slot(type->tp_call);
-    guard_slots(type, type_slots, std::size(type_slots));
-    type->tp_as_number = guard_suite(type->tp_as_number, "number slot");
-    type->tp_as_sequence = guard_suite(type->tp_as_sequence, "sequence slot");
-    type->tp_as_mapping = guard_suite(type->tp_as_mapping, "mapping slot");
-    type->tp_as_async = guard_suite(type->tp_as_async, "async slot");
-    type->tp_as_buffer = guard_suite(type->tp_as_buffer, "buffer slot");
-    type->tp_methods = guard_methods(type->tp_methods);
-    type->tp_getset = guard_getsets(type->tp_getset);
+    const char* const name = type->tp_name;
+    type->tp_call = guard_call_slot(type->tp_call, name, type);
+    guard_slots(type);
+    type->tp_as_number = guard_suite(type->tp_as_number, EntryName(name, "tp_as_number"));
+    type->tp_as_sequence = guard_suite(type->tp_as_sequence, EntryName(name, "tp_as_sequence"));
+    type->tp_as_mapping = guard_suite(type->tp_as_mapping, EntryName(name, "tp_as_mapping"));
+    type->tp_as_async = guard_suite(type->tp_as_async, EntryName(name, "tp_as_async"));
+    type->tp_as_buffer = guard_suite(type->tp_as_buffer, EntryName(name, "tp_as_buffer"));
+    type->tp_methods = guard_methods(type->tp_methods, name);
+    type->tp_getset = guard_getsets(type->tp_getset, name);
 }
 
 namespace {
@@ -259,7 +275,7 @@ void guard_vectorcall(PyTypeObject* type) {
         TrustedCode::contains(base))
         return;
     type->tp_flags &= ~Py_TPFLAGS_HAVE_VECTORCALL;
-    type->tp_call = guard_call_slot(type->tp_call);
+    type->tp_call = guard_call_slot(type->tp_call, type->tp_name, type);
 }
 
 // The memory of objects that several threads held is given back with delay; see quarantine.hpp.

@@ -13,22 +13,37 @@
 
 namespace pythonnogil::shim {
 
-// The thunk to use instead of `function`, or `function` itself when it needs none.
-void* guarded(void* function, EntryKind kind, const char* name);
+// What policy and reports call a function, and whether its first argument is the object that it is
+// called on. A callback has a description for a name.
+struct EntryName {
+    explicit EntryName(const char* description) : function(description) {}
+    EntryName(const char* type_name, const char* function_name)
+        : type(type_name), function(function_name), has_receiver(true) {}
+
+    const char* type = nullptr;  // tp_name; null for a function of a module
+    const char* function;
+    bool has_receiver = false;
+};
+
+// The thunk to use instead of `function`, or `function` itself when it needs none. `site` is an
+// address in the module that registers it, when that is not the function's own.
+void* guarded(void* function, EntryKind kind, const EntryName& name, const void* site = nullptr);
 
 template <typename Function>
-Function guarded_function(Function function, EntryKind kind, const char* name) {
+Function guarded_function(Function function, EntryKind kind, const EntryName& name) {
     return reinterpret_cast<Function>(guarded(reinterpret_cast<void*>(function), kind, name));
 }
 
 // Each returns the table to use: the given one, changed in place, or a copy that lives for ever
-// when the given one is in read-only memory. Null passes.
-PyMethodDef* guard_methods(PyMethodDef* table);
-PyMethodDef* guard_method(PyMethodDef* method);
-PyGetSetDef* guard_getsets(PyGetSetDef* table);
-PyGetSetDef* guard_getset(PyGetSetDef* getset);
+// when the given one is in read-only memory. Null passes. `type_name` is null for the functions of
+// a module.
+PyMethodDef* guard_methods(PyMethodDef* table, const char* type_name);
+PyMethodDef* guard_method(PyMethodDef* method, const char* type_name);
+PyGetSetDef* guard_getsets(PyGetSetDef* table, const char* type_name);
+PyGetSetDef* guard_getset(PyGetSetDef* getset, const char* type_name);
 
-ternaryfunc guard_call_slot(ternaryfunc call);
+// `site` is an address in the module whose type it is, its tables for instance.
+ternaryfunc guard_call_slot(ternaryfunc call, const char* type_name, const void* site);
 
 // A static type, or a heap type filled in by hand, before PyType_Ready, and those of its bases that
 // are not ready either: CPython readies them along with it. Does nothing for a type that is ready.

@@ -9,10 +9,6 @@ namespace pythonnogil::shim::hooks {
 
 namespace {
 
-bool inside_guarded_call() {
-    return thread_record.innermost != nullptr;
-}
-
 PyObject* lent_item(PyObject* dict, PyObject* key) {
     PyObject* item = nullptr;
     PyDict_GetItemRef(dict, key, &item);

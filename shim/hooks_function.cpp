@@ -11,7 +11,8 @@ namespace {
 // Replaces a callback by its thunk. False, with an exception set, when there is none left.
 template <typename Function>
 bool guard_callback(Function& function, const char* name) {
-    return attempt([&] { function = guarded_function(function, EntryKind::plain, name); });
+    return attempt(
+        [&] { function = guarded_function(function, EntryKind::plain, EntryName(name)); });
 }
 
 // For functions that cannot fail: a callback that cannot be guarded is not installed, and the
@@ -27,7 +28,7 @@ void install_guarded(Py_tracefunc function, const char* name, Install install) {
 }  // namespace
 
 int PyModule_AddFunctions(PyObject* module, PyMethodDef* functions) {
-    if (!attempt([&] { functions = guard_methods(functions); }))
+    if (!attempt([&] { functions = guard_methods(functions, nullptr); }))
         return -1;
     return ::PyModule_AddFunctions(module, functions);
 }
@@ -42,25 +43,25 @@ PyObject* PyCFunction_NewEx(PyMethodDef* method, PyObject* self, PyObject* modul
 
 PyObject* PyCMethod_New(PyMethodDef* method, PyObject* self, PyObject* module,
                         PyTypeObject* defining_class) {
-    if (!attempt([&] { method = guard_method(method); }))
+    if (!attempt([&] { method = guard_method(method, nullptr); }))
         return nullptr;
     return ::PyCMethod_New(method, self, module, defining_class);
 }
 
 PyObject* PyDescr_NewMethod(PyTypeObject* type, PyMethodDef* method) {
-    if (!attempt([&] { method = guard_method(method); }))
+    if (!attempt([&] { method = guard_method(method, type->tp_name); }))
         return nullptr;
     return ::PyDescr_NewMethod(type, method);
 }
 
 PyObject* PyDescr_NewClassMethod(PyTypeObject* type, PyMethodDef* method) {
-    if (!attempt([&] { method = guard_method(method); }))
+    if (!attempt([&] { method = guard_method(method, type->tp_name); }))
         return nullptr;
     return ::PyDescr_NewClassMethod(type, method);
 }
 
 PyObject* PyDescr_NewGetSet(PyTypeObject* type, PyGetSetDef* getset) {
-    if (!attempt([&] { getset = guard_getset(getset); }))
+    if (!attempt([&] { getset = guard_getset(getset, type->tp_name); }))
         return nullptr;
     return ::PyDescr_NewGetSet(type, getset);
 }

@@ -17,7 +17,7 @@ namespace {
 
 template <typename Wait>
 int wait_detached(Wait wait) {
-    if (!ExclusiveHold::in_force(process_domain()))
+    if (!inside_guarded_call() || PyThreadState_GetUnchecked() == nullptr)
         return wait();
     PyThreadState* const thread = ::PyEval_SaveThread();
     const int result = wait();

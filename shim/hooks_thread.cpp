@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "shim/exclusive_hold.hpp"
+#include "shim/guard_plan.hpp"
 #include "shim/hooks.hpp"
 
 namespace pythonnogil::shim::hooks {
@@ -22,9 +23,12 @@ struct Attachment {
 // They nest, so the last is the innermost.
 thread_local std::vector<Attachment> attachments;
 
-void push(bool ensured) {
+// `caller` is an address in the code that attached the thread.
+void push(bool ensured, const void* caller) {
+    const GuardPlan* plan = guard_plans::of(caller);
+    Domain& domain = plan == nullptr ? process_domain() : plan->domain();
     attachments.push_back(
-        {PyThreadState_GetUnchecked(), ensured, std::make_unique<ExclusiveHold>(process_domain())});
+        {PyThreadState_GetUnchecked(), ensured, std::make_unique<ExclusiveHold>(domain)});
 }
 
 void pop() {
@@ -43,14 +47,14 @@ thread_local std::vector<Detachment> detachments;
 
 // Whatever comes back from a detachment gets what it had: CPython itself resumes the hold of a
 // guarded call. A thread that comes from outside Python gets a hold of its own.
-void attached(PyThreadState* thread) {
+void attached(PyThreadState* thread, const void* caller) {
     bool from_outside = true;
     if (!detachments.empty() && detachments.back().thread == thread) {
         from_outside = detachments.back().gave_up_hold;
         detachments.pop_back();
     }
     if (from_outside)
-        push(false);
+        push(false, caller);
 }
 
 bool end_attachment() {
@@ -70,7 +74,7 @@ void detaches() {
 
 PyGILState_STATE PyGILState_Ensure() {
     const PyGILState_STATE state = ::PyGILState_Ensure();
-    push(true);
+    push(true, __builtin_return_address(0));
     return state;
 }
 
@@ -82,12 +86,12 @@ void PyGILState_Release(PyGILState_STATE state) {
 
 void PyEval_AcquireThread(PyThreadState* thread) {
     ::PyEval_AcquireThread(thread);
-    attached(thread);
+    attached(thread, __builtin_return_address(0));
 }
 
 void PyEval_RestoreThread(PyThreadState* thread) {
     ::PyEval_RestoreThread(thread);
-    attached(thread);
+    attached(thread, __builtin_return_address(0));
 }
 
 void PyEval_ReleaseThread(PyThreadState* thread) {

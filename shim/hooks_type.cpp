@@ -41,16 +41,17 @@ bool is_left_alone(int slot) {
     }
 }
 
-PyType_Slot guarded_slot(PyType_Slot slot) {
+PyType_Slot guarded_slot(PyType_Slot slot, const PyType_Spec& spec) {
     if (slot.slot == Py_tp_methods)
-        slot.pfunc = guard_methods(static_cast<PyMethodDef*>(slot.pfunc));
+        slot.pfunc = guard_methods(static_cast<PyMethodDef*>(slot.pfunc), spec.name);
     else if (slot.slot == Py_tp_getset)
-        slot.pfunc = guard_getsets(static_cast<PyGetSetDef*>(slot.pfunc));
+        slot.pfunc = guard_getsets(static_cast<PyGetSetDef*>(slot.pfunc), spec.name);
     else if (slot.slot == Py_tp_call)
-        slot.pfunc =
-            reinterpret_cast<void*>(guard_call_slot(reinterpret_cast<ternaryfunc>(slot.pfunc)));
+        slot.pfunc = reinterpret_cast<void*>(
+            guard_call_slot(reinterpret_cast<ternaryfunc>(slot.pfunc), spec.name, &spec));
     else if (!is_left_alone(slot.slot))
-        slot.pfunc = guarded(slot.pfunc, kind_of_slot(slot.slot), "type slot");
+        slot.pfunc =
+            guarded(slot.pfunc, kind_of_slot(slot.slot), EntryName(spec.name, "type slot"));
     return slot;
 }
 
@@ -58,7 +59,7 @@ PyType_Slot guarded_slot(PyType_Slot slot) {
 struct GuardedSpec {
     explicit GuardedSpec(const PyType_Spec& original) : spec(original) {
         for (const PyType_Slot* slot = original.slots; slot->slot != 0; ++slot)
-            slots.push_back(guarded_slot(*slot));
+            slots.push_back(guarded_slot(*slot, original));
         slots.push_back({0, nullptr});
         spec.slots = slots.data();
     }

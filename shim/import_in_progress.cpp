@@ -34,11 +34,11 @@ void set_import_error(const std::string& message, const std::string& name,
     Py_XDECREF(file);
 }
 
-ImportInProgress::ImportInProgress(std::string name, std::string path, bool guards,
+ImportInProgress::ImportInProgress(std::string name, std::string path, const GuardPlan* plan,
                                    bool can_declare_late)
     : name_(std::move(name)),
       path_(std::move(path)),
-      guards_(guards),
+      plan_(plan),
       can_declare_late_(can_declare_late),
       outer_(innermost) {
     innermost = this;

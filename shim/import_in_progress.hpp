@@ -14,6 +14,8 @@
 
 namespace pythonnogil::shim {
 
+class GuardPlan;
+
 // Why a module counts as legacy.
 enum class LegacyReason {
     undeclared,    // multi-phase, without a Py_mod_gil slot
@@ -30,7 +32,9 @@ enum class Verdict { unknown, declared, legacy };
 
 class ImportInProgress {
   public:
-    ImportInProgress(std::string name, std::string path, bool guards, bool can_declare_late);
+    // `plan` says how the module is guarded if it is; null: not at all.
+    ImportInProgress(std::string name, std::string path, const GuardPlan* plan,
+                     bool can_declare_late);
     virtual ~ImportInProgress();
     ImportInProgress(const ImportInProgress&) = delete;
     ImportInProgress& operator=(const ImportInProgress&) = delete;
@@ -62,7 +66,8 @@ class ImportInProgress {
     Verdict verdict() const { return verdict_; }
     LegacyReason reason() const { return reason_; }
     // Whether a legacy module's entries are guarded (mode gil), or left alone.
-    bool guards() const { return guards_; }
+    bool guards() const { return plan_ != nullptr; }
+    const GuardPlan& plan() const { return *plan_; }
     // A single-phase module may declare itself after it was created, if it imports the function for
     // that.
     bool can_declare_late() const { return can_declare_late_; }
@@ -76,7 +81,7 @@ class ImportInProgress {
 
     std::string name_;
     std::string path_;
-    bool guards_;
+    const GuardPlan* plan_;
     bool can_declare_late_;
     Verdict verdict_ = Verdict::unknown;
     LegacyReason reason_ = LegacyReason::undeclared;

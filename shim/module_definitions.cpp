@@ -35,7 +35,7 @@ Answers& answers() {
 
 #ifdef Py_GIL_DISABLED
 void* guarded_slot(void* function, const char* name) {
-    return guarded(function, EntryKind::plain, name);
+    return guarded(function, EntryKind::plain, EntryName(name));
 }
 #else
 void* guarded_slot(void* function, const char*) {
@@ -84,9 +84,11 @@ void add_slot(Answer& answer, PyModuleDef_Slot slot, bool guards) {
 
 #ifdef Py_GIL_DISABLED
 void guard(PyModuleDef* definition) {
-    definition->m_methods = guard_methods(definition->m_methods);
-    definition->m_clear = guarded_function(definition->m_clear, EntryKind::plain, "m_clear");
-    definition->m_free = guarded_function(definition->m_free, EntryKind::plain, "m_free");
+    definition->m_methods = guard_methods(definition->m_methods, nullptr);
+    definition->m_clear =
+        guarded_function(definition->m_clear, EntryKind::plain, EntryName("m_clear"));
+    definition->m_free =
+        guarded_function(definition->m_free, EntryKind::plain, EntryName("m_free"));
 }
 #else
 void guard(PyModuleDef*) {}

@@ -9,6 +9,7 @@
 // file can not be patched. Then no import of it is redirected.
 #pragma once
 
+#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -34,6 +35,9 @@ class PreparedImages {
 
     // Whether the file or one of its private libraries imports the function.
     bool imports(const char* function) const;
+
+    // The file and its private libraries.
+    std::span<const ElfImage> images() const { return images_; }
 
     // Leaves everything redirected for good: the file holds a legacy module.
     void keep() { kept_ = true; }

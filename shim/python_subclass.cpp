@@ -4,7 +4,6 @@
 
 #include <exception>
 
-#include "shim/domain.hpp"
 #include "shim/log.hpp"
 #include "shim/quarantine.hpp"
 #include "shim/thunk_pool.hpp"
@@ -127,9 +126,12 @@ void guard(PyTypeObject* type) {
     if (type->tp_dealloc != cpython_deallocator || !has_guarded_base(type))
         return;
     try {
+        // As the legacy base's own deallocator is guarded.
+        const Guarding guarding =
+            thunk_pool::guarding_of(reinterpret_cast<void*>(native_base(type)->tp_dealloc));
         void* const thunk =
             thunk_pool::claim(reinterpret_cast<void*>(&deallocate), EntryKind::deallocator,
-                              process_domain(), "deallocator of a Python subclass");
+                              guarding, "deallocator of a Python subclass");
         type->tp_dealloc = reinterpret_cast<destructor>(thunk);
     } catch (const std::exception& error) {
         log_warning(std::string("class ") + type->tp_name +

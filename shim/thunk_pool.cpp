@@ -2,6 +2,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 #include <string>
 #include <tuple>
 
@@ -20,8 +21,9 @@ namespace {
 constexpr std::size_t thunk_size = 16;
 
 struct Pool {
-    std::mutex mutex;  // guards the two members below; never held while Python code runs
-    std::map<std::tuple<void*, EntryKind, Domain*>, std::size_t> index_of;
+    std::mutex mutex;  // guards the members below; never held while Python code runs
+    std::map<std::tuple<void*, EntryKind, Guarding>, std::size_t> index_of;
+    std::set<std::string> names;
     std::size_t next = 0;
 };
 
@@ -46,18 +48,23 @@ ThunkPoolExhausted::ThunkPoolExhausted()
 
 namespace thunk_pool {
 
-void* claim(void* function, EntryKind kind, Domain& domain, const char* name) {
+void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name) {
     Pool& claimed_pool = pool();
     const std::lock_guard lock(claimed_pool.mutex);
     const auto [place, is_new] =
-        claimed_pool.index_of.try_emplace({function, kind, &domain}, claimed_pool.next);
+        claimed_pool.index_of.try_emplace({function, kind, guarding}, claimed_pool.next);
     if (is_new) {
         if (claimed_pool.next == thunk_count) {
             claimed_pool.index_of.erase(place);
             throw ThunkPoolExhausted();
         }
         pythonnogil_entries[claimed_pool.next++] =
-            Entry{reinterpret_cast<EntryFunction>(function), &domain, name, kind};
+            Entry{reinterpret_cast<EntryFunction>(function),
+                  guarding.domain,
+                  claimed_pool.names.insert(name).first->c_str(),
+                  kind,
+                  guarding.access,
+                  guarding.locks_arguments};
     }
     return const_cast<char*>(pythonnogil_thunks + place->second * thunk_size);
 }
@@ -74,8 +81,21 @@ void open(void* thunk) {
     Entry& entry = entry_of(thunk);
     // Another module's claim of the same function gets a thunk of its own, guarded.
     claimed_pool.index_of.erase(
-        {reinterpret_cast<void*>(entry.function), entry.kind, entry.domain});
-    __atomic_store_n(&entry.domain, nullptr, __ATOMIC_RELEASE);
+        {reinterpret_cast<void*>(entry.function), entry.kind, guarding_of(thunk)});
+    __atomic_store_n(&entry.access, Access::open, __ATOMIC_RELEASE);
+}
+
+Guarding guarding_of(void* thunk) {
+    const Entry& entry = entry_of(thunk);
+    return {entry.domain, entry.access, entry.locks_arguments};
+}
+
+void move_entries(Domain& from, Domain& into) {
+    const std::lock_guard lock(pool().mutex);
+    for (std::size_t i = 0; i < pool().next; ++i) {
+        if (pythonnogil_entries[i].domain == &from)
+            __atomic_store_n(&pythonnogil_entries[i].domain, &into, __ATOMIC_RELAXED);
+    }
 }
 
 void* target_of(void* address) {
@@ -89,7 +109,7 @@ void for_each_function(const std::function<void(const void*)>& visit) {
         claimed = pool().next;
     }
     for (std::size_t i = 0; i < claimed; ++i) {
-        if (pythonnogil_entries[i].domain != nullptr)
+        if (pythonnogil_entries[i].access != Access::open)
             visit(reinterpret_cast<const void*>(pythonnogil_entries[i].function));
     }
 }

@@ -5,14 +5,16 @@
 // code is made at run time.
 //
 // Thread-safety: claim() and target_of() may be called from any thread. An entry is filled before
-// its thunk is published; afterwards only open() changes it. Errors: claim() throws
-// ThunkPoolExhausted; nothing is claimed then.
+// its thunk is published; afterwards only open() and move_entries() change it. Errors: claim()
+// throws ThunkPoolExhausted; nothing is claimed then.
 #pragma once
 
+#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <stdexcept>
+#include <string>
 
 #include "shim/compat.hpp"
 
@@ -38,12 +40,33 @@ enum class EntryKind : std::uint8_t {
 using EntryFunction = std::intptr_t (*)(std::intptr_t, std::intptr_t, std::intptr_t, std::intptr_t,
                                         std::intptr_t, std::intptr_t);
 
+// How a call enters its domain.
+enum class Access : std::uint8_t {
+    exclusive,    // alone
+    shared,       // together with other readers
+    receiver,     // locking only the object that it is called on
+    interpreter,  // alone in the interpreter: with the GIL on
+    main_thread,  // alone, and on the main thread
+    open,         // not at all: the module declared, after all, that it needs no guard
+};
+
+// How one function is guarded.
+struct Guarding {
+    Domain* domain;
+    Access access = Access::exclusive;
+    bool locks_arguments = true;
+
+    auto operator<=>(const Guarding&) const = default;
+};
+
 // The thunks' assembly knows the size of an entry and passes its address; nothing else of it.
 struct alignas(32) Entry {
     EntryFunction function;
-    Domain* domain;    // null once opened: then the thunk passes straight on
-    const char* name;  // for reports; a literal or lives for ever
+    Domain* domain;    // changes when domains are merged
+    const char* name;  // for reports; lives for ever
     EntryKind kind;
+    Access access;  // changes to open
+    bool locks_arguments;
 };
 static_assert(sizeof(Entry) == 32, "keep in step with thunks_*.S");
 
@@ -56,13 +79,19 @@ class ThunkPoolExhausted : public std::runtime_error {
 
 namespace thunk_pool {
 
-// The thunk for `function`, the same one each time for the same function, kind and domain.
-void* claim(void* function, EntryKind kind, Domain& domain, const char* name);
+// The thunk for `function`, the same one each time for the same function, kind and guarding.
+void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name);
 
 bool is_thunk(const void* address);
 
 // Makes the thunk pass straight on to its function: the module has declared that it needs no guard.
 void open(void* thunk);
+
+// How the function behind a thunk is guarded.
+Guarding guarding_of(void* thunk);
+
+// Makes all entries of one domain enter another.
+void move_entries(Domain& from, Domain& into);
 
 // The function behind a thunk, or the address itself when it is none.
 void* target_of(void* address);

@@ -16,6 +16,7 @@
 
 #ifdef Py_GIL_DISABLED
 #include "shim/exclusive_hold.hpp"
+#include "shim/guard_plan.hpp"
 #include "shim/thunk_pool.hpp"
 #endif
 
@@ -59,9 +60,9 @@ int dlopen_flags() {
 
 class Import final : public shim::ImportInProgress {
   public:
-    Import(State& state, std::string name, std::string path, bool can_declare_late)
-        : ImportInProgress(std::move(name), std::move(path), state.mode == Mode::gil,
-                           can_declare_late),
+    Import(State& state, std::string name, std::string path, const shim::GuardPlan* plan,
+           bool can_declare_late)
+        : ImportInProgress(std::move(name), std::move(path), plan, can_declare_late),
           state_(state) {}
 
     void record() const { module_records::add({name(), path(), verdict(), reason(), state_.mode}); }
@@ -128,20 +129,31 @@ void open_thunks(const Import& import) {
     for (void* const thunk : import.thunks())
         shim::thunk_pool::open(thunk);
 }
+
+void keep(shim::PreparedImages& images, const shim::GuardPlan* plan) {
+    images.keep();
+    if (plan != nullptr)
+        shim::guard_plans::assign(images.images(), *plan);
+}
 #else
 void open_thunks(const Import&) {}
+
+void keep(shim::PreparedImages& images, const shim::GuardPlan*) {
+    images.keep();
+}
 #endif
 
+// `plan` is null where legacy modules are not guarded.
 PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& name,
-               const std::string& path) {
+               const std::string& path, const shim::GuardPlan* plan) {
     if (const auto mismatch = policy::abi_mismatch(
             path, policy::AbiTag{PY_MAJOR_VERSION, PY_MINOR_VERSION, shim::free_threaded_build}))
         throw shim::LoadError("module '" + name + "' (" + path + ") " + *mismatch);
     shim::check_elf_file(path);
     const auto& functions =
-        state.mode == Mode::gil ? shim::guarding_functions() : shim::answering_functions();
+        plan != nullptr ? shim::guarding_functions() : shim::answering_functions();
     shim::PreparedImages images(path, dlopen_flags(), functions);
-    Import import(state, name, path, images.imports("PyUnstable_Module_SetGIL"));
+    Import import(state, name, path, plan, images.imports("PyUnstable_Module_SetGIL"));
     PyObject* module = call_original(state, spec, file);
     // Neither of the two ways to create a module decided it: a single-phase module that could have
     // declared itself and did not, or one that CPython had cached.
@@ -150,7 +162,7 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
     if (import.refused())
         return fail_with_refusal(import, module);
     if (import.verdict() == Verdict::legacy)
-        images.keep();
+        keep(images, plan);
     else
         open_thunks(import);
     if (module != nullptr) {
@@ -168,14 +180,18 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
 PyObject* load_guarded(State& state, PyObject* spec, PyObject* file, const std::string& name,
                        const std::string& path) {
     if (state.mode != Mode::gil)
-        return load(state, spec, file, name, path);
-    shim::ExclusiveHold hold(shim::process_domain());
-    PyObject* module = load(state, spec, file, name, path);
+        return load(state, spec, file, name, path, nullptr);
+    const shim::GuardPlan& plan = shim::guard_plans::standard();
+    shim::ExclusiveHold hold(plan.domain());
+    PyObject* module = load(state, spec, file, name, path, &plan);
     hold.leave();
     return module;
 }
 #else
-constexpr auto load_guarded = load;
+PyObject* load_guarded(State& state, PyObject* spec, PyObject* file, const std::string& name,
+                       const std::string& path) {
+    return load(state, spec, file, name, path, nullptr);
+}
 #endif
 
 }  // namespace

@@ -1,0 +1,127 @@
+#include "shim/guard_plan.hpp"
+
+#include <algorithm>
+#include <mutex>
+
+#include "shim/log.hpp"
+
+namespace pythonnogil::shim {
+
+namespace {
+
+struct PlannedImage {
+    ElfImage image;
+    const GuardPlan* plan;
+};
+
+struct Plans {
+    std::mutex mutex;  // guards the members below
+    std::vector<GuardPlan*> all;
+    std::vector<PlannedImage> images;
+};
+
+// Never destroyed: callbacks may be registered while the process ends.
+Plans& plans() {
+    static auto* const instance = new Plans;
+    return *instance;
+}
+
+const GuardPlan* find_locked(const void* address) {
+    const auto place = std::ranges::find_if(
+        plans().images, [&](const PlannedImage& known) { return known.image.contains(address); });
+    return place == plans().images.end() ? nullptr : place->plan;
+}
+
+// Notes the plan of images that have none yet. The plans that the others have are returned.
+std::vector<const GuardPlan*> take_over(std::span<const ElfImage> images, const GuardPlan& plan) {
+    std::vector<const GuardPlan*> others;
+    const std::lock_guard lock(plans().mutex);
+    for (const ElfImage& image : images) {
+        const auto place = std::ranges::find_if(plans().images, [&](const PlannedImage& known) {
+            return known.image.base() == image.base();
+        });
+        if (place == plans().images.end())
+            plans().images.push_back({image, &plan});
+        else if (place->plan != &plan)
+            others.push_back(place->plan);
+    }
+    return others;
+}
+
+}  // namespace
+
+std::string qualified_name(const char* type_name, const char* function_name) {
+    if (type_name == nullptr)
+        return function_name;
+    const std::string type(type_name);
+    const std::size_t dot = type.rfind('.');
+    return (dot == std::string::npos ? type : type.substr(dot + 1)) + "." + function_name;
+}
+
+GuardPlan::GuardPlan(Settings settings)
+    : settings_(std::move(settings)),
+      domain_(settings_.domain),
+      readers_(settings_.readers.size()) {
+    for (std::size_t i = 0; i < readers_.size(); ++i)
+        readers_[i].name = settings_.readers[i];
+    const std::lock_guard lock(plans().mutex);
+    plans().all.push_back(this);
+}
+
+Guarding GuardPlan::guarding_of(const std::string& name, bool has_receiver) const {
+    Guarding guarding{&domain(), settings_.access, settings_.locks_arguments};
+    if (guarding.access == Access::receiver && !has_receiver)
+        guarding.access = Access::exclusive;
+    const auto reader = std::ranges::find(readers_, name, &Reader::name);
+    if (reader != readers_.end()) {
+        reader->found.store(true, std::memory_order_relaxed);
+        guarding.access = Access::shared;
+    }
+    return guarding;
+}
+
+std::vector<std::string> GuardPlan::missing_readers() const {
+    std::vector<std::string> missing;
+    for (const Reader& reader : readers_) {
+        if (!reader.found.load(std::memory_order_relaxed))
+            missing.push_back(reader.name);
+    }
+    return missing;
+}
+
+namespace guard_plans {
+
+const GuardPlan& standard() {
+    static auto* const plan = new GuardPlan({.module = "", .domain = &process_domain()});
+    return *plan;
+}
+
+void assign(std::span<const ElfImage> images, const GuardPlan& plan) {
+    for (const GuardPlan* other : take_over(images, plan)) {
+        if (&other->domain() == &plan.domain())
+            continue;
+        log_debug("modules " + plan.module() + " and " + other->module() +
+                  " share a library, so they form one group");
+        merge_domains(plan.domain(), other->domain());
+    }
+}
+
+const GuardPlan* of(const void* address) {
+    const std::lock_guard lock(plans().mutex);
+    return find_locked(address);
+}
+
+}  // namespace guard_plans
+
+void merge_domains(Domain& from, Domain& into) {
+    {
+        const std::lock_guard lock(plans().mutex);
+        for (GuardPlan* plan : plans().all) {
+            if (&plan->domain() == &from)
+                plan->domain_.store(&into, std::memory_order_relaxed);
+        }
+    }
+    thunk_pool::move_entries(from, into);
+}
+
+}  // namespace pythonnogil::shim
