@@ -10,7 +10,9 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 SOURCES = TESTS / "fixtures" / "extensions"
-EXTENSIONS = ("declared", "explicit_used", "static_counter", "undeclared_multi")
+FIXTURES = ("atomic_ref", "declared", "explicit_used", "static_counter", "undeclared_multi")
+PORT = TESTS.parent / "examples" / "ported_template" / "letter_template.c"
+HEADER = TESTS.parent / "include"
 BUILD_LIMIT = 120.0
 
 # processes.py is shared with the integration tests.
@@ -23,14 +25,14 @@ def pytest_configure() -> None:
         pytest.exit("these tests need a build of CPython with the GIL; run tests/run", 2)
 
 
-def build(name: str, folder: Path) -> None:
-    """Compile one fixture extension into *folder*."""
+def build(source: Path, folder: Path) -> None:
+    """Compile one extension into *folder*."""
     compiler = shutil.which("cc")
     if compiler is None:
         pytest.exit("the fixture extensions cannot be built: there is no cc; run tests/run", 2)
-    file = folder / (name + sysconfig.get_config_var("EXT_SUFFIX"))
+    file = folder / (source.stem + sysconfig.get_config_var("EXT_SUFFIX"))
     include = sysconfig.get_path("include")
-    command = [compiler, "-shared", "-fPIC", "-O2", "-I", include, SOURCES / f"{name}.c"]
+    command = [compiler, "-shared", "-fPIC", "-O2", "-I", include, "-I", HEADER, source]
     done = subprocess.run(
         [*command, "-o", file], capture_output=True, text=True, timeout=BUILD_LIMIT, check=False
     )
@@ -41,6 +43,6 @@ def build(name: str, folder: Path) -> None:
 def extensions(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder with the fixture extensions, built for this interpreter."""
     folder = tmp_path_factory.mktemp("extensions")
-    for name in EXTENSIONS:
-        build(name, folder)
+    for source in (*(SOURCES / f"{name}.c" for name in FIXTURES), PORT):
+        build(source, folder)
     return folder
