@@ -27,7 +27,7 @@ struct Pool {
     std::size_t next = 0;
 };
 
-Entry& entry_of(void* thunk) {
+Entry& entry_of(const void* thunk) {
     const auto offset = static_cast<const char*>(thunk) - pythonnogil_thunks;
     return pythonnogil_entries[static_cast<std::size_t>(offset) / thunk_size];
 }
@@ -96,6 +96,10 @@ void move_entries(Domain& from, Domain& into) {
         if (pythonnogil_entries[i].domain == &from)
             __atomic_store_n(&pythonnogil_entries[i].domain, &into, __ATOMIC_RELAXED);
     }
+}
+
+bool is_guarding(const void* thunk) {
+    return __atomic_load_n(&entry_of(thunk).access, __ATOMIC_ACQUIRE) != Access::open;
 }
 
 void* target_of(void* address) {

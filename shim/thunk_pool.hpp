@@ -93,6 +93,9 @@ Guarding guarding_of(void* thunk);
 // Makes all entries of one domain enter another.
 void move_entries(Domain& from, Domain& into);
 
+// Whether a thunk still guards its function; false for one that was opened.
+bool is_guarding(const void* thunk);
+
 // The function behind a thunk, or the address itself when it is none.
 void* target_of(void* address);
 

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "loader/core/entries.hpp"
 #include "loader/core/errors.hpp"
 #include "loader/core/module_records.hpp"
 #include "loader/core/state.hpp"
@@ -192,6 +193,10 @@ PyMethodDef methods[] = {
      "create_dynamic($module, spec, file=<unrepresentable>, /)\n--\n\nCreate an extension module."},
     {"modules", modules, METH_NOARGS,
      "modules($module, /)\n--\n\nWhat became of every extension module."},
+    {"function_pointers", function_pointers, METH_O,
+     "function_pointers($module, objects, /)\n--\n\nWhich functions of extensions they hold."},
+    {"loaded_imports", loaded_imports, METH_O,
+     "loaded_imports($module, path, /)\n--\n\nWhat a loaded extension imports."},
     {"platform_support", platform_support, METH_NOARGS,
      "platform_support($module, /)\n--\n\nNone, or why nothing can be guarded here."},
     {nullptr, nullptr, 0, nullptr},

@@ -7,12 +7,10 @@ import sys
 from collections.abc import Sequence
 
 from pythonnogil import _startup
+from pythonnogil._entries_command import Entries
+from pythonnogil._usage import UsageError
 
 PROGRAM = "python -m pythonnogil"
-
-
-class UsageError(Exception):
-    """The command line makes no sense; the text is one line for the user."""
 
 
 class Run:
@@ -82,7 +80,7 @@ class Run:
         _startup.hand_on_to_children(mode)
 
 
-COMMANDS = {"run": Run}
+COMMANDS = {"run": Run, "entries": Entries}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -35,5 +35,15 @@ def create_dynamic(spec: ModuleSpec, file: object = ..., /) -> ModuleType:
 def modules() -> list[ModuleInfo]:
     """What is known of each extension loaded through create_dynamic, in the order of loading."""
 
+def function_pointers(objects: list[object], /) -> list[tuple[int, str, str, int, bool]]:
+    """The function pointers into extensions that these objects and the process itself hold.
+
+    Each as the index of its owner (-1: the process), the slot, the file that the function is in,
+    its offset there, and whether a guard stands before it.
+    """
+
+def loaded_imports(path: str, /) -> list[tuple[str, bool]]:
+    """What a loaded file imports, and whether each import is redirected. Names may repeat."""
+
 def platform_support() -> str | None:
     """None where extensions can be guarded, else the reason why not, as a sentence."""

@@ -1,0 +1,100 @@
+"""``python -m pythonnogil entries``."""
+
+import importlib
+import json
+import os
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from pythonnogil import _startup
+from pythonnogil._usage import UsageError
+
+if TYPE_CHECKING:
+    from pythonnogil._entries import Entry
+
+SCHEMA = 1
+
+
+class Entries:
+    """List the ways into legacy modules, and which of them are guarded.
+
+    usage: python -m pythonnogil entries [--all] [--json] MODULE [MODULE ...]
+
+    Imports the modules, then looks through all objects of the process for function pointers that
+    lead into legacy code, and through the imports of the files for functions that take such
+    pointers. Each is guarded, or needs no guard, for the reason given, or is not guarded. Prints
+    the numbers, and what is not guarded.
+
+      --all    print every pointer
+      --json   print every pointer as JSON
+
+    Exit codes: 0 everything is guarded, 1 something is not, 2 the census could not be made.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.all = "--all" in arguments
+        self.json = "--json" in arguments
+        self.modules = [word for word in arguments if not word.startswith("-")]
+        for word in arguments:
+            if word.startswith("-") and word not in ("--all", "--json"):
+                raise UsageError(f"entries: unknown option {word}")
+        if not self.modules:
+            raise UsageError("entries: no module given")
+
+    def __call__(self) -> int:
+        self._import_modules()
+        from pythonnogil import _entries
+
+        entries = _entries.take_census()
+        if self.json:
+            print(json.dumps(self._document(entries), indent=2))
+        else:
+            self._print(entries)
+        return int(any(entry.status == _entries.NOT_GUARDED for entry in entries))
+
+    def _import_modules(self) -> None:
+        try:
+            if not _startup.installed():
+                _startup.use_what_was_asked_for()
+        except (ValueError, _startup.HookError) as error:
+            raise UsageError(str(error).removeprefix("pythonnogil: ")) from error
+        if _startup.mode() == "off" or sys._is_gil_enabled():
+            raise UsageError("entries: extensions are left to CPython here, with its GIL")
+        for name in self.modules:
+            try:
+                importlib.import_module(name)
+            except Exception as error:
+                text = " ".join(str(error).split())
+                raise UsageError(f"entries: cannot import {name}: {text}") from error
+
+    def _document(self, entries: "list[Entry]") -> dict[str, object]:
+        return {
+            "schema": SCHEMA,
+            "mode": _startup.mode(),
+            "modules": self.modules,
+            "entries": [entry.as_dict() for entry in entries],
+        }
+
+    def _print(self, entries: "list[Entry]") -> None:
+        images = sorted({entry.image for entry in entries})
+        for image in images:
+            self._print_image(image, [entry for entry in entries if entry.image == image])
+        if not images:
+            print("No legacy code is loaded.")
+
+    def _print_image(self, image: str, entries: "list[Entry]") -> None:
+        counts = Counter(entry.status for entry in entries)
+        print(os.path.basename(image))
+        for status in ("guarded", "not needed", "not guarded"):
+            print(f"  {status:12}{counts[status]:6}")
+        reasons = Counter(
+            (entry.slot, entry.reason) for entry in entries if entry.reason and not self.all
+        )
+        for (slot, reason), count in sorted(reasons.items()):
+            print(f"  not needed: {count} x {slot}: {reason}")
+        for entry in entries:
+            if self.all or entry.status == "not guarded":
+                reason = f" ({entry.reason})" if entry.reason else ""
+                print(f"  {entry.status}: {entry.owner}, {entry.slot}: {entry.function}{reason}")
