@@ -81,7 +81,9 @@ const Interposition threads[] = {
     REPLACE(PyGILState_Ensure),           REPLACE(PyGILState_Release),
     REPLACE(PyEval_AcquireThread),        REPLACE(PyEval_RestoreThread),
     REPLACE(PyEval_ReleaseThread),        REPLACE(PyEval_SaveThread),
-    REPLACE(PyThreadState_DeleteCurrent),
+    REPLACE(PyThreadState_DeleteCurrent), REPLACE(PyThreadState_Swap),
+    REPLACE(Py_NewInterpreter),           REPLACE(Py_NewInterpreterFromConfig),
+    REPLACE(Py_EndInterpreter),
 };
 
 const Interposition native_locks[] = {

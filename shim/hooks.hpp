@@ -76,6 +76,10 @@ HOOK(PyEval_RestoreThread);
 HOOK(PyEval_ReleaseThread);
 HOOK(PyEval_SaveThread);
 HOOK(PyThreadState_DeleteCurrent);
+HOOK(PyThreadState_Swap);
+HOOK(Py_NewInterpreter);
+HOOK(Py_NewInterpreterFromConfig);
+HOOK(Py_EndInterpreter);
 #undef HOOK
 #pragma GCC diagnostic pop
 

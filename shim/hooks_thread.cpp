@@ -2,6 +2,8 @@
 // PyGILState_Ensure or by attaching a thread state of its own (pybind11 does), and expects to hold
 // the GIL from then on. It holds the guard.
 
+#include <algorithm>
+#include <iterator>
 #include <memory>
 #include <vector>
 
@@ -36,24 +38,22 @@ void pop() {
     attachments.pop_back();
 }
 
-// A thread state that legacy code detached on this thread, and whether a hold of attached() ended
-// with it.
-struct Detachment {
-    PyThreadState* thread;
-    bool gave_up_hold;
-};
+// Thread states that legacy code detached on this thread inside a hold that did not end with it.
+// CPython itself resumes that hold.
+thread_local std::vector<PyThreadState*> detached_inside;
 
-thread_local std::vector<Detachment> detachments;
+bool comes_back(PyThreadState* thread) {
+    const auto place = std::find(detached_inside.rbegin(), detached_inside.rend(), thread);
+    if (place == detached_inside.rend())
+        return false;
+    detached_inside.erase(std::next(place).base());
+    return true;
+}
 
-// Whatever comes back from a detachment gets what it had: CPython itself resumes the hold of a
-// guarded call. A thread that comes from outside Python gets a hold of its own.
+// Whatever comes back from a detachment gets what it had. A thread state that comes from outside
+// Python gets a hold of its own.
 void attached(PyThreadState* thread, const void* caller) {
-    bool from_outside = true;
-    if (!detachments.empty() && detachments.back().thread == thread) {
-        from_outside = detachments.back().gave_up_hold;
-        detachments.pop_back();
-    }
-    if (from_outside)
+    if (!comes_back(thread))
         push(false, caller);
 }
 
@@ -67,7 +67,21 @@ bool end_attachment() {
 }
 
 void detaches() {
-    detachments.push_back({PyThreadState_GetUnchecked(), end_attachment()});
+    PyThreadState* thread = PyThreadState_GetUnchecked();
+    if (!end_attachment())
+        detached_inside.push_back(thread);
+}
+
+// For functions of CPython's that may leave another thread state attached than they found.
+template <typename Function, typename... Arguments>
+auto may_switch(const void* caller, Function function, Arguments... arguments) {
+    if (PyThreadState_GetUnchecked() != nullptr)
+        detaches();
+    const auto result = function(arguments...);
+    PyThreadState* thread = PyThreadState_GetUnchecked();
+    if (thread != nullptr)
+        attached(thread, caller);
+    return result;
 }
 
 }  // namespace
@@ -107,6 +121,23 @@ PyThreadState* PyEval_SaveThread() {
 void PyThreadState_DeleteCurrent() {
     end_attachment();
     ::PyThreadState_DeleteCurrent();
+}
+
+PyThreadState* PyThreadState_Swap(PyThreadState* thread) {
+    return may_switch(__builtin_return_address(0), ::PyThreadState_Swap, thread);
+}
+
+PyThreadState* Py_NewInterpreter() {
+    return may_switch(__builtin_return_address(0), ::Py_NewInterpreter);
+}
+
+PyStatus Py_NewInterpreterFromConfig(PyThreadState** thread, const PyInterpreterConfig* config) {
+    return may_switch(__builtin_return_address(0), ::Py_NewInterpreterFromConfig, thread, config);
+}
+
+void Py_EndInterpreter(PyThreadState* thread) {
+    end_attachment();
+    ::Py_EndInterpreter(thread);
 }
 
 }  // namespace pythonnogil::shim::hooks

@@ -34,13 +34,16 @@ def test_own_dealloc_inside_own_call_control(unguarded: Stage, kind: str) -> Non
     unguarded.assert_hazard("own_dealloc.py", kind)
 
 
-def test_foreign_thread(guarded: Stage) -> None:
-    report = guarded.check("foreign_thread.py")
+@pytest.mark.parametrize("starter", ["pthread", "cpython"])
+@pytest.mark.parametrize("way", ["ensure", "acquire", "swap", "two states"])
+def test_foreign_thread(guarded: Stage, way: str, starter: str) -> None:
+    report = guarded.check("foreign_thread.py", way, starter)
     assert report["called"] == 3_000
 
 
-def test_foreign_thread_control(unguarded: Stage) -> None:
-    unguarded.assert_hazard("foreign_thread.py")
+@pytest.mark.parametrize("way", ["ensure", "acquire", "swap", "two states"])
+def test_foreign_thread_control(unguarded: Stage, way: str) -> None:
+    unguarded.assert_hazard("foreign_thread.py", way, "cpython")
 
 
 @pytest.mark.parametrize("kind", ["profile", "trace"])

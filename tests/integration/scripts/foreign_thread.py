@@ -1,4 +1,9 @@
-"""Lets threads that Python does not know call in, while Python's own threads do as well."""
+"""Lets threads that Python does not know call in, while Python's own threads do as well: WAY STARTER.
+
+WAY is ensure, acquire, swap or "two states"; STARTER is pthread or cpython.
+"""
+
+import sys
 
 import stage
 
@@ -6,6 +11,7 @@ FOREIGN = 3
 TIMES = 1_000
 COUNTS_EACH_TIME = 2 * 200
 module = stage.load("foreign_thread")
+way, by_cpython = sys.argv[1], sys.argv[2] == "cpython"
 called: list[None] = []
 
 
@@ -14,7 +20,7 @@ def callback() -> None:
 
 
 results = stage.together(
-    lambda: module.run(callback, FOREIGN, TIMES),
+    lambda: module.run(callback, FOREIGN, TIMES, way, by_cpython),
     lambda: stage.repeat(module.increment, 100 * TIMES),
 )
 expected = FOREIGN * TIMES * COUNTS_EACH_TIME + 100 * TIMES
