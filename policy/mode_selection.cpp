@@ -5,6 +5,8 @@
 #include <cctype>
 #include <string_view>
 
+#include "policy/wording.hpp"
+
 namespace pythonnogil::policy {
 
 namespace {
@@ -25,13 +27,6 @@ std::string list_of_modes() {
         list.append(list.empty() ? "" : ", ").append(entry.name);
     }
     return list;
-}
-
-// A message stays one line whatever the user typed.
-std::string printable(std::string text) {
-    std::replace_if(
-        text.begin(), text.end(), [](unsigned char c) { return std::iscntrl(c) != 0; }, '?');
-    return text;
 }
 
 Mode mode_or_error(const std::string& name, std::string_view where) {
@@ -117,7 +112,7 @@ Mode select_mode(const ModeRequest& request) {
     if (request.environment && !request.environment->empty()) {
         return mode_or_error(*request.environment, environment_variable);
     }
-    return Mode::gil;
+    return request.policy.value_or(Mode::gil);
 }
 
 }  // namespace pythonnogil::policy
