@@ -8,6 +8,7 @@
 // Thread-safety: called by CPython on whichever thread dropped the last reference.
 #pragma once
 
+#include "shim/compat.hpp"
 #include "shim/thunk_pool.hpp"
 
 namespace pythonnogil::shim {

@@ -9,6 +9,7 @@
 // Errors: ThunkPoolExhausted.
 #pragma once
 
+#include "shim/compat.hpp"
 #include "shim/thunk_pool.hpp"
 
 namespace pythonnogil::shim {

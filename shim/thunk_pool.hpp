@@ -7,6 +7,8 @@
 // Thread-safety: claim() and target_of() may be called from any thread. An entry is filled before
 // its thunk is published; afterwards only open() and move_entries() change it. Errors: claim()
 // throws ThunkPoolExhausted; nothing is claimed then.
+//
+// Knows nothing of CPython, so that it is tested without an interpreter.
 #pragma once
 
 #include <compare>
@@ -15,8 +17,6 @@
 #include <functional>
 #include <stdexcept>
 #include <string>
-
-#include "shim/compat.hpp"
 
 namespace pythonnogil::shim {
 

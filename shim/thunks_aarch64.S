@@ -24,4 +24,17 @@ pythonnogil_thunks:
     .cfi_endproc
     .size pythonnogil_thunks, . - pythonnogil_thunks
 
+/* Every thunk begins with a landing pad, and none stores a return address. The linker
+   marks a library as fit for BTI and PAC only if all of its objects are so marked. */
+    .section .note.gnu.property, "a"
+    .p2align 3
+    .long 4             /* size of the name */
+    .long 16            /* size of the description */
+    .long 5             /* NT_GNU_PROPERTY_TYPE_0 */
+    .asciz "GNU"
+    .long 0xc0000000    /* GNU_PROPERTY_AARCH64_FEATURE_1_AND */
+    .long 4             /* size of the value */
+    .long 3             /* BTI and PAC */
+    .long 0             /* padding */
+
     .section .note.GNU-stack, "", %progbits

@@ -41,4 +41,17 @@ pythonnogil_guarded_call:
     .cfi_endproc
     .size pythonnogil_guarded_call, . - pythonnogil_guarded_call
 
+/* Every thunk begins with a landing pad, and each return has its call. The linker
+   marks a library as fit for IBT and SHSTK only if all of its objects are so marked. */
+    .section .note.gnu.property, "a"
+    .p2align 3
+    .long 4             /* size of the name */
+    .long 16            /* size of the description */
+    .long 5             /* NT_GNU_PROPERTY_TYPE_0 */
+    .asciz "GNU"
+    .long 0xc0000002    /* GNU_PROPERTY_X86_FEATURE_1_AND */
+    .long 4             /* size of the value */
+    .long 3             /* IBT and SHSTK */
+    .long 0             /* padding */
+
     .section .note.GNU-stack, "", @progbits
