@@ -1,7 +1,8 @@
 // Around every call from legacy code into a C-API function that may run other code or lock a
 // container.
 //
-// Two things happen there. A locked argument is given back for the length of the call, because
+// Three things happen there. A shared hold is let go of, so that no writer waits for code that is
+// not legacy. A locked argument is given back for the length of the call, because
 // CPython would lock it a second time. And threads that have waited for the switch interval are let
 // in, as they would be where a GIL changes hands.
 //
@@ -16,16 +17,16 @@ class CallOut {
   public:
     CallOut() {
         const ExclusiveHold* const innermost = thread_record.innermost;
-        if (innermost != nullptr &&
-            (thread_record.locked_arguments != 0 || innermost->is_waited_for())) [[unlikely]]
+        if (innermost != nullptr && (thread_record.attention != 0 || innermost->is_waited_for()))
+            [[unlikely]]
             before();
     }
 
     // To be called when the call returned. An exception that passes leaves the argument unlocked;
     // the hold ends anyway.
     void returned() {
-        if (argument_ != nullptr) [[unlikely]]
-            hold_->reacquire_argument(argument_);
+        if (hold_ != nullptr) [[unlikely]]
+            after();
     }
 
     CallOut(const CallOut&) = delete;
@@ -36,12 +37,25 @@ class CallOut {
         hold_ = ExclusiveHold::on_top();
         if (hold_ == nullptr)
             return;
+        was_reading_ = hold_->is_reading();
+        if (was_reading_) {
+            hold_->set_reading_aside();
+            return;
+        }
         hold_->hand_over_if_due();
         argument_ = hold_->release_argument();
     }
 
+    void after() {
+        if (was_reading_)
+            hold_->take_reading_up();
+        else if (argument_ != nullptr)
+            hold_->reacquire_argument(argument_);
+    }
+
     ExclusiveHold* hold_ = nullptr;
     PyObject* argument_ = nullptr;
+    bool was_reading_ = false;
 };
 
 // The replacement for a C-API function that needs nothing else.

@@ -34,6 +34,13 @@ inline constexpr std::uint8_t mutex_unlocked = 0;
 inline constexpr std::uint8_t mutex_locked = 1;
 inline constexpr std::uint8_t mutex_has_parked = 2;
 
+// Whether a thread runs in the interpreter. Source: _Py_THREAD_ATTACHED in
+// Include/internal/pycore_pystate.h.
+inline bool is_attached(const PyThreadState* thread) {
+    constexpr int attached = 1;
+    return __atomic_load_n(&thread->state, __ATOMIC_ACQUIRE) == attached;
+}
+
 // The shared half of a biased reference count. Source: Include/refcount.h (3.14) and
 // Include/object.h (3.13).
 inline constexpr Py_ssize_t shared_count_one = Py_ssize_t{1} << _Py_REF_SHARED_SHIFT;

@@ -83,6 +83,12 @@ std::intptr_t call_locking_receiver(const Entry& entry, const Arguments& a) {
 // All but the common case.
 __attribute__((noinline)) std::intptr_t dispatch_by_access(const Entry& entry, const Arguments& a) {
     switch (entry.access) {
+        case Access::shared: {
+            ExclusiveHold hold(*entry.domain, ExclusiveHold::Shared{});
+            const std::intptr_t result = call(entry, a);
+            hold.leave();
+            return result;
+        }
         case Access::receiver:
             // Nobody else can call anything on an object that dies.
             return entry.kind == EntryKind::deallocator ? call(entry, a)

@@ -28,8 +28,11 @@ NamedDomains& named_domains() {
 // The child of a fork has one thread. Without this a domain that another thread held would stay
 // locked for ever.
 void after_fork_in_child() {
-    for_each_domain(
-        [](Domain& domain) { domain.reset_after_fork(ExclusiveHold::in_force(domain)); });
+    ReaderSlots::Registry::forget_other_threads();
+    for_each_domain([](Domain& domain) {
+        domain.reset_after_fork(ExclusiveHold::in_force(domain),
+                                ExclusiveHold::count_of_this_thread(domain));
+    });
     named_domains().mutex.unlock();
 }
 

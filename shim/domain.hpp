@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 
+#include "pythonnogil/reader_slots.hpp"
 #include "shim/compat.hpp"
 
 namespace pythonnogil::shim {
@@ -39,18 +40,39 @@ class Domain {
         waiting_since_.store(when, std::memory_order_relaxed);
     }
 
+    // Readers do not touch the mutex. A writer is whoever holds it exclusively, suspended or not;
+    // as long as there is one, readers are kept out of their slots and go by the mutex as well: a
+    // suspended writer is let in again by CPython, which asks nobody but the mutex.
+    ReaderSlots& readers() { return readers_; }
+
+    // For the owner of the mutex.
+    void writer_comes() { ++writers_; }
+    void writer_goes() { --writers_; }
+    bool has_writers() const { return writers_ != 0; }
+
+    // A writer looks at the thread states of readers; one that leaves meanwhile waits until it has
+    // finished, because its thread state may be gone afterwards.
+    void begin_scan() { scanners_.fetch_add(1, std::memory_order_seq_cst); }
+    void end_scan() { scanners_.fetch_sub(1, std::memory_order_release); }
+    bool is_scanned() const { return scanners_.load(std::memory_order_acquire) != 0; }
+
     // Called in the child of a fork, where the calling thread is the only one left: whatever
     // another thread held is free now, and nobody waits.
-    void reset_after_fork(bool held_by_this_thread) {
+    void reset_after_fork(bool held_by_this_thread, std::uint32_t writers_of_this_thread) {
         lock_object_.ob_mutex._bits = held_by_this_thread ? mutex_locked : mutex_unlocked;
         end_reservation();
         set_waiting_since(0);
+        writers_ = writers_of_this_thread;
+        scanners_.store(0, std::memory_order_relaxed);
     }
 
   private:
     PyObject lock_object_{};
     std::atomic<bool> reserved_{false};
     std::atomic<std::int64_t> waiting_since_{0};
+    ReaderSlots readers_;
+    std::uint32_t writers_ = 0;  // the mutex protects it
+    std::atomic<std::uint32_t> scanners_{0};
     const char* name_;
 };
 

@@ -37,7 +37,7 @@ ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly)
     : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
     if (thread_ == nullptr)
         return;
-    if (section_locks(thread_->critical_section, mutex())) {
+    if (is_covered()) {
         state_ = State::covered;
         return;
     }
@@ -50,7 +50,7 @@ ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly)
 void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {
     if (ExclusiveHold* lender = find_lender()) {
         const bool locked_already = lender->argument_ == argument;
-        if (locked_already && section_locks(thread_->critical_section, mutex())) {
+        if (locked_already && is_covered()) {
             state_ = State::covered;
             return;
         }
@@ -76,6 +76,7 @@ void ExclusiveHold::wait_for(PyObject* argument) {
         domain_->end_reservation();
         domain_->set_waiting_since(is_waited_for() ? monotonic_ns() : 0);
     }
+    begin_writing();
 }
 
 // An unlocked PyMutex goes to whoever comes first, which is the thread that has just unlocked it
@@ -126,6 +127,13 @@ bool ExclusiveHold::borrow_from(ExclusiveHold& lender, PyObject* argument) {
     return true;
 }
 
+void ExclusiveHold::leave_otherwise() {
+    if (state_ == State::borrowed)
+        give_back_to_lender();
+    else if (state_ == State::reading)
+        stop_reading();
+}
+
 void ExclusiveHold::give_back_to_lender() {
     if (!is_on_top())
         Py_FatalError("pythonnogil: critical sections ended out of order inside a guarded call");
@@ -171,7 +179,7 @@ void ExclusiveHold::let_the_longest_waiter_have_it() {
 }
 
 void ExclusiveHold::move_to(Domain& domain) {
-    unlock_and_unlink();
+    give_up();
     domain_ = &domain;
     lock_ = domain.lock_object();
     wait_for(argument_);
@@ -184,6 +192,8 @@ void ExclusiveHold::leave_while_unwinding() {
         leave();
         return;
     }
+    if (state_ == State::reading)
+        domain_->readers().leave();
     left_ = true;
     thread_record.innermost = previous_;
     set_argument(nullptr);
@@ -200,7 +210,7 @@ void ExclusiveHold::hand_over_when_waited_long() {
         return;
     PyObject* argument = argument_;
     const State state = state_;
-    unlock_and_unlink();
+    give_up();
     wait_for(argument);
     state_ = state;
 }
@@ -224,7 +234,7 @@ void ExclusiveHold::reacquire_argument(PyObject* argument) {
         return;
     }
     const State state = state_;
-    unlock_and_unlink();
+    give_up();
     wait_for(argument);
     state_ = state;
 }
@@ -242,9 +252,18 @@ bool ExclusiveHold::has_in_force(const PyMutex* mutex) {
     return false;
 }
 
+std::uint32_t ExclusiveHold::count_of_this_thread(const Domain& domain) {
+    std::uint32_t count = 0;
+    for (const ExclusiveHold* hold = thread_record.innermost; hold != nullptr;
+         hold = hold->previous_)
+        count += hold->state_ == State::own && hold->domain_ == &domain && hold->locks_domain();
+    return count;
+}
+
 ExclusiveHold* ExclusiveHold::on_top() {
     for (ExclusiveHold* hold = thread_record.innermost; hold != nullptr; hold = hold->previous_) {
-        if (hold->state_ == State::own || hold->state_ == State::borrowed)
+        if (hold->state_ == State::own || hold->state_ == State::borrowed ||
+            hold->state_ == State::reading)
             return hold->is_on_top() ? hold : nullptr;
     }
     return nullptr;

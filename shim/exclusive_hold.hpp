@@ -24,7 +24,7 @@ class ExclusiveHold;
 struct ThreadRecord {
     ExclusiveHold* innermost;
     BorrowedPool* borrowed;
-    std::size_t locked_arguments;  // how many holds of this thread have an argument locked
+    std::size_t attention;  // how many holds of this thread must be seen to at a call into CPython
 };
 
 // The initial-exec model costs one load instead of a call into the dynamic linker. It takes its 24
@@ -43,6 +43,11 @@ class ExclusiveHold {
         PyObject* object;
     };
     ExclusiveHold(Domain& domain, Receiver receiver, PyObject* argument);
+
+    // Shares the domain with other readers. After a detach, and where sharing is not to be had, the
+    // hold is an exclusive one.
+    struct Shared {};
+    ExclusiveHold(Domain& domain, Shared);
 
     // Takes the domain only if that needs no waiting; held() says whether it did.
     struct TryOnly {};
@@ -82,10 +87,19 @@ class ExclusiveHold {
     PyObject* release_argument();
     void reacquire_argument(PyObject* argument);
 
+    // A reader lets go of the domain for the length of a call into CPython that may run other code.
+    // Only on on_top().
+    bool is_reading() const { return state_ == State::reading; }
+    void set_reading_aside();
+    void take_reading_up();
+
+    // How many holds of this thread have taken the domain exclusively, suspended or not.
+    static std::uint32_t count_of_this_thread(const Domain& domain);
+
     // True when this thread has `object` locked as an argument at this moment: nobody else can
     // change it.
     static bool has_locked(PyObject* object) {
-        if (thread_record.locked_arguments == 0)
+        if (thread_record.attention == 0)
             return false;
         const ExclusiveHold* hold = on_top();
         return hold != nullptr && hold->argument_ == object;
@@ -107,6 +121,8 @@ class ExclusiveHold {
         own,      // this hold took the lock
         borrowed,  // this hold took the lock over from an enclosing hold that lies below other
                    // sections
+        reading,   // this hold shares the domain
+        aside,     // a shared hold that was let go of for the length of a call
     };
 
     struct Unentered {};
@@ -122,6 +138,14 @@ class ExclusiveHold {
     bool try_fast(PyObject* argument);
     void enter_nested_or_wait(PyObject* argument);
     void wait_for(PyObject* argument);
+    bool is_covered() const;
+    void begin_writing();
+    void exclude_readers();
+    void give_up();
+    bool try_read();
+    void be_alone();
+    void stop_reading();
+    bool was_resumed() const;
     void queue_behind_reservation(std::int64_t since);
     ExclusiveHold* find_lender() const;
     bool borrow_from(ExclusiveHold& lender, PyObject* argument);
@@ -130,6 +154,7 @@ class ExclusiveHold {
     void link_on_top();
     void unlock_and_unlink();
     void let_the_longest_waiter_have_it();
+    void leave_otherwise();
     void give_back_to_lender();
     void leave_while_unwinding();
     void hand_over_when_waited_long();
@@ -143,6 +168,8 @@ class ExclusiveHold {
     PyObject* argument_;  // locked together with it, or null
     State state_;
     bool left_;
+    bool lets_readers_in_;  // would have read, had it been possible
+    bool is_reader_;        // entered to read, whatever it got; such a hold covers no exclusive one
     // Laid out as CPython's; the second mutex is used only when an argument is locked as well.
     PyCriticalSection2 section_;
 };
@@ -180,7 +207,9 @@ inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* lock, Unentered)
       lender_(nullptr),
       argument_(nullptr),
       state_(State::none),
-      left_(false) {
+      left_(false),
+      lets_readers_in_(false),
+      is_reader_(false) {
     thread_record.innermost = this;
 }
 
@@ -198,7 +227,7 @@ inline ExclusiveHold::ExclusiveHold(Domain& domain, Receiver receiver, PyObject*
 inline void ExclusiveHold::enter(PyObject* argument) {
     if (thread_ == nullptr) [[unlikely]]
         return;
-    if (argument == nullptr && section_locks(thread_->critical_section, mutex())) {
+    if (argument == nullptr && is_covered()) {
         state_ = State::covered;
         return;
     }
@@ -216,7 +245,30 @@ inline bool ExclusiveHold::try_fast(PyObject* argument) {
     fill_section(argument);
     link_on_top();
     state_ = State::own;
+    begin_writing();
     return true;
+}
+
+// A hold that reads, even one that has become exclusive, has not turned other readers out.
+inline bool ExclusiveHold::is_covered() const {
+    return section_locks(thread_->critical_section, mutex()) &&
+           (previous_ == nullptr || !previous_->is_reader_);
+}
+
+inline void ExclusiveHold::begin_writing() {
+    if (!locks_domain())
+        return;
+    domain_->writer_comes();
+    if (domain_->readers().readers_possible()) [[unlikely]]
+        exclude_readers();
+}
+
+inline void ExclusiveHold::give_up() {
+    if (locks_domain())
+        domain_->writer_goes();
+    if (lets_readers_in_ && !domain_->has_writers()) [[unlikely]]
+        domain_->readers().allow();
+    unlock_and_unlink();
 }
 
 // Two mutexes stand in the order of their addresses, the order in which CPython takes them when it
@@ -233,8 +285,8 @@ inline void ExclusiveHold::fill_section(PyObject* argument) {
 
 inline void ExclusiveHold::set_argument(PyObject* argument) {
     if (argument != argument_) {
-        thread_record.locked_arguments += argument != nullptr;
-        thread_record.locked_arguments -= argument_ != nullptr;
+        thread_record.attention += argument != nullptr;
+        thread_record.attention -= argument_ != nullptr;
         argument_ = argument;
     }
 }
@@ -254,9 +306,9 @@ inline void ExclusiveHold::leave() {
     left_ = true;
     thread_record.innermost = previous_;
     if (state_ == State::own)
-        unlock_and_unlink();
-    else if (state_ == State::borrowed)
-        give_back_to_lender();
+        give_up();
+    else if (state_ > State::own)
+        leave_otherwise();
     set_argument(nullptr);
     if (previous_ == nullptr && thread_record.borrowed != nullptr)
         thread_record.borrowed->drain();

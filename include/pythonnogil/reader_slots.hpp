@@ -88,8 +88,9 @@ class BasicReaderSlots {
         return (gate & (openable | biased)) != 0 && try_enter();
     }
 
-    // Undoes one enter of the calling thread.
-    void leave() {
+    // Undoes one enter of the calling thread. True when a writer may be looking at the record's
+    // `user` at this moment.
+    bool leave() {
         Record& self = Registry::this_thread();
         Entry* entry = &self.entries.front();
         if (entry->lock.load(std::memory_order_relaxed) != this) [[unlikely]]
@@ -97,11 +98,11 @@ class BasicReaderSlots {
         assert(entry != nullptr && "a thread leaves a lock that it does not hold shared");
         if (entry->depth != 1) {
             --entry->depth;
-            return;
+            return false;
         }
         if (entry != &self.entries.front()) [[unlikely]]
             --self.others;
-        take_back(*entry);
+        return take_back(*entry);
     }
 
     // How many times the calling thread is in.
@@ -228,11 +229,13 @@ class BasicReaderSlots {
         return false;
     }
 
-    void take_back(Entry& entry) {
+    bool take_back(Entry& entry) {
         entry.lock.store(nullptr, Platform::publish);
         Platform::light_barrier();
-        if ((gate_.load(Platform::observe) & draining) != 0) [[unlikely]]
+        const bool drains = (gate_.load(Platform::observe) & draining) != 0;
+        if (drains) [[unlikely]]
             report_departure();
+        return drains;
     }
 
     [[gnu::noinline, gnu::cold]] void report_departure() {

@@ -71,7 +71,8 @@ EntryFunction as_function(void* thunk) {
 }
 
 void* thunk_for(EntryFunction function) {
-    return thunk_pool::claim(reinterpret_cast<void*>(function), EntryKind::plain, domain, "test");
+    return thunk_pool::claim(reinterpret_cast<void*>(function), EntryKind::plain, {&domain},
+                             "test");
 }
 
 std::intptr_t call(void* thunk, const Arguments& arguments = some_arguments) {
@@ -250,7 +251,8 @@ TEST(ThunkPool, KnowsItsThunks) {
     EXPECT_EQ(thunk_for(return_a_value), thunk);
     EXPECT_NE(thunk_for(throw_an_error), thunk);
     EXPECT_TRUE(thunk_pool::is_thunk(thunk));
-    EXPECT_FALSE(thunk_pool::is_thunk(pythonnogil_thunks - 1));
+    EXPECT_FALSE(thunk_pool::is_thunk(
+        reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(pythonnogil_thunks) - 1)));
     EXPECT_EQ(thunk_pool::target_of(thunk), reinterpret_cast<void*>(return_a_value));
     EXPECT_EQ(thunk_pool::target_of(&domain), &domain);
 }
@@ -274,7 +276,7 @@ TEST(ThunkPool, HandsOutEveryThunkOnceAndThenRefuses) {
         {
             while (thunks.size() <= thunk_count)
                 thunks.push_back(thunk_pool::claim(reinterpret_cast<void*>(address++),
-                                                   EntryKind::foreign, domain, "test"));
+                                                   EntryKind::foreign, {&domain}, "test"));
         },
         ThunkPoolExhausted);
     const std::size_t used_before = thunk_count - thunks.size();

@@ -1,0 +1,128 @@
+// The shared side of ExclusiveHold.
+//
+// A reader announces itself in its slot and links a *dormant* section: one on the domain's mutex
+// that it has not locked, marked as suspended. CPython passes over such a section when the thread
+// detaches, and locks its mutex when the thread attaches again. So a thread that is detached is no
+// reader any more, whatever its slot says, and one that comes back is alone; nothing has to be told
+// of it. A nested section of CPython's own, ended above a dormant one, takes it up in the same way.
+
+#include <sched.h>
+#include <time.h>
+
+#include "shim/exclusive_hold.hpp"
+
+namespace pythonnogil::shim {
+
+namespace {
+
+constexpr int looks_before_detaching = 20;
+constexpr timespec nap{0, 20'000};
+
+// Waits a little for readers to go. They may need this thread to stop for the collector, or
+// something that it holds, so it soon waits detached.
+class Patience {
+  public:
+    void wait() {
+        if (++looks_ <= looks_before_detaching) {
+            sched_yield();
+            return;
+        }
+        PyThreadState* const thread = PyEval_SaveThread();
+        nanosleep(&nap, nullptr);
+        PyEval_RestoreThread(thread);
+    }
+
+  private:
+    int looks_ = 0;
+};
+
+// A dormant section must have nothing active below it: CPython stops at the first suspended section
+// when a thread detaches, and would leave that locked.
+bool may_lie_dormant_on(std::uintptr_t top) {
+    return top == 0 || (top & section_inactive) != 0;
+}
+
+}  // namespace
+
+ExclusiveHold::ExclusiveHold(Domain& domain, Shared)
+    : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
+    is_reader_ = true;
+    if (thread_ == nullptr)
+        return;
+    if (section_locks(thread_->critical_section, mutex())) {
+        is_reader_ = previous_ != nullptr && previous_->is_reader_;
+        state_ = State::covered;
+    } else if (!try_read()) {
+        be_alone();
+        enter_nested_or_wait(nullptr);
+    }
+}
+
+void ExclusiveHold::be_alone() {
+    is_reader_ = false;
+    lets_readers_in_ = true;
+}
+
+bool ExclusiveHold::try_read() {
+    if (!may_lie_dormant_on(thread_->critical_section))
+        return false;
+    auto& self = ReaderSlots::Registry::this_thread();
+    if (self.user.load(std::memory_order_relaxed) != thread_)
+        self.user.store(thread_, std::memory_order_relaxed);
+    if (!domain_->readers().try_enter())
+        return false;
+    fill_section(nullptr);
+    link_on_top();
+    thread_->critical_section |= section_inactive;
+    state_ = State::reading;
+    ++thread_record.attention;
+    return true;
+}
+
+bool ExclusiveHold::was_resumed() const {
+    return (thread_->critical_section & section_inactive) == 0;
+}
+
+void ExclusiveHold::stop_reading() {
+    if (!is_on_top())
+        Py_FatalError("pythonnogil: critical sections ended out of order inside a guarded call");
+    --thread_record.attention;
+    if (was_resumed())
+        unlock_and_unlink();
+    else
+        thread_->critical_section = section_._cs_base._cs_prev;
+    if (domain_->readers().leave()) [[unlikely]] {
+        while (domain_->is_scanned())
+            sched_yield();
+    }
+}
+
+void ExclusiveHold::set_reading_aside() {
+    stop_reading();
+    state_ = State::aside;
+}
+
+void ExclusiveHold::take_reading_up() {
+    if (try_read())
+        return;
+    be_alone();
+    wait_for(nullptr);
+}
+
+void ExclusiveHold::exclude_readers() {
+    Patience patience;
+    domain_->begin_scan();
+    domain_->readers().revoke(
+        [](const auto& record) {
+            return !is_attached(static_cast<PyThreadState*>(record.user.load()));
+        },
+        [&](std::uint32_t) {
+            domain_->end_scan();
+            patience.wait();
+            domain_->begin_scan();
+            return true;
+        });
+    domain_->end_scan();
+}
+
+}  // namespace pythonnogil::shim
