@@ -50,6 +50,7 @@ PyObject* argument_to_lock(const Entry& entry, std::intptr_t a1, std::intptr_t a
             return first_lockable(reinterpret_cast<PyObject* const*>(a2), a3);
         case EntryKind::plain:
         case EntryKind::deallocator:
+        case EntryKind::watcher:
         case EntryKind::foreign:
             return nullptr;
     }
@@ -98,6 +99,15 @@ __attribute__((noinline)) std::intptr_t dispatch_by_access(const Entry& entry, c
     }
 }
 
+// Four arguments are all that any watcher has.
+std::intptr_t call_watcher(const Entry& entry, std::intptr_t a0, std::intptr_t a1, std::intptr_t a2,
+                           std::intptr_t a3) {
+    ExclusiveHold hold(*entry.domain, ExclusiveHold::WaitAttached{});
+    const std::intptr_t result = entry.function(a0, a1, a2, a3, 0, 0);
+    hold.leave();
+    return result;
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispatch(
@@ -105,12 +115,15 @@ extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispa
     std::intptr_t a5, const Entry* entry) {
     if (entry->access != Access::exclusive) [[unlikely]]
         return dispatch_by_access(*entry, {a0, a1, a2, a3, a4, a5});
-    if (entry->kind == EntryKind::deallocator) {
-        deallocate_guarded(*entry, reinterpret_cast<PyObject*>(a0));
-        return 0;
-    }
-    if (entry->kind == EntryKind::constructor)
+    if (entry->kind >= EntryKind::constructor) {
+        if (entry->kind == EntryKind::deallocator) {
+            deallocate_guarded(*entry, reinterpret_cast<PyObject*>(a0));
+            return 0;
+        }
+        if (entry->kind == EntryKind::watcher)
+            return call_watcher(*entry, a0, a1, a2, a3);
         python_subclass::guard(reinterpret_cast<PyTypeObject*>(a0));
+    }
     ExclusiveHold hold(*entry->domain, argument_to_lock(*entry, a1, a2, a3));
     const std::intptr_t result = entry->function(a0, a1, a2, a3, a4, a5);
     hold.leave();

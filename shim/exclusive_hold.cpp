@@ -1,6 +1,7 @@
 #include "shim/exclusive_hold.hpp"
 
 #include <pthread.h>
+#include <sched.h>
 #include <time.h>
 
 #include <atomic>
@@ -35,16 +36,33 @@ void set_switch_interval(double seconds) {
 
 ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly)
     : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
-    if (thread_ == nullptr)
+    if (thread_ != nullptr && !enter_nested())
+        try_fast(nullptr);
+}
+
+ExclusiveHold::ExclusiveHold(Domain& domain, WaitAttached)
+    : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
+    if (thread_ == nullptr || enter_nested())
         return;
+    const std::int64_t give_up_at =
+        monotonic_ns() + 4 * switch_interval_ns.load(std::memory_order_relaxed);
+    while (!try_fast(nullptr)) {
+        if (monotonic_ns() > give_up_at) {
+            wait_for(nullptr);
+            return;
+        }
+        sched_yield();
+    }
+}
+
+// True when an enclosing hold of this thread has the domain.
+bool ExclusiveHold::enter_nested() {
     if (is_covered()) {
         state_ = State::covered;
-        return;
+        return true;
     }
-    if (try_fast(nullptr))
-        return;
-    if (ExclusiveHold* lender = find_lender())
-        borrow_from(*lender, nullptr);
+    ExclusiveHold* lender = find_lender();
+    return lender != nullptr && borrow_from(*lender, nullptr);
 }
 
 void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {

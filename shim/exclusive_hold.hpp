@@ -53,6 +53,12 @@ class ExclusiveHold {
     struct TryOnly {};
     ExclusiveHold(Domain& domain, TryOnly);
 
+    // For callbacks that CPython runs in the middle of a change, with a critical section of its own
+    // around it: waits attached, because detaching would give that section up and let another
+    // thread change the same object. A domain that stays taken for long is waited for as usual.
+    struct WaitAttached {};
+    ExclusiveHold(Domain& domain, WaitAttached);
+
     // Not noexcept: taking an outer section up again may end the thread, by unwinding it.
     ~ExclusiveHold() noexcept(false);
 
@@ -136,6 +142,7 @@ class ExclusiveHold {
 
     void enter(PyObject* argument);
     bool try_fast(PyObject* argument);
+    bool enter_nested();
     void enter_nested_or_wait(PyObject* argument);
     void wait_for(PyObject* argument);
     bool is_covered() const;

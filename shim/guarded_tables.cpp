@@ -185,6 +185,10 @@ Suite* guard_suite(Suite* suite, const EntryName& name) {
 
 }  // namespace
 
+bool is_trusted_code(const void* address) {
+    return TrustedCode::contains(address);
+}
+
 void* guarded(void* function, EntryKind kind, const EntryName& name, const void* site) {
     if (function == nullptr || thunk_pool::is_thunk(function) ||
         (kind != EntryKind::foreign && TrustedCode::contains(function)))

@@ -43,6 +43,9 @@ PyMethodDef* guard_method(PyMethodDef* method, const char* type_name);
 PyGetSetDef* guard_getsets(PyGetSetDef* table, const char* type_name);
 PyGetSetDef* guard_getset(PyGetSetDef* getset, const char* type_name);
 
+// Code of the interpreter or of this library, which is never legacy. Null is nobody's.
+bool is_trusted_code(const void* address);
+
 // `site` is an address in the module whose type it is, its tables for instance.
 ternaryfunc guard_call_slot(ternaryfunc call, const char* type_name, const void* site);
 

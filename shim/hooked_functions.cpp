@@ -63,6 +63,14 @@ const Interposition registrations[] = {
     REPLACE(PyEval_SetTrace),
     REPLACE(PyEval_SetProfileAllThreads),
     REPLACE(PyEval_SetTraceAllThreads),
+    REPLACE(PySys_AddAuditHook),
+    REPLACE(PyUnstable_AtExit),
+    REPLACE(PyDict_AddWatcher),
+    REPLACE(PyType_AddWatcher),
+    REPLACE(PyFunction_AddWatcher),
+    REPLACE(PyCode_AddWatcher),
+    REPLACE(PyRefTracer_SetTracer),
+    REPLACE(PyMem_SetAllocator),
 };
 
 const Interposition borrowed_references[] = {

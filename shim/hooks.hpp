@@ -52,6 +52,14 @@ HOOK(PyEval_SetProfile);
 HOOK(PyEval_SetTrace);
 HOOK(PyEval_SetProfileAllThreads);
 HOOK(PyEval_SetTraceAllThreads);
+HOOK(PySys_AddAuditHook);
+HOOK(PyUnstable_AtExit);
+HOOK(PyDict_AddWatcher);
+HOOK(PyType_AddWatcher);
+HOOK(PyFunction_AddWatcher);
+HOOK(PyCode_AddWatcher);
+HOOK(PyRefTracer_SetTracer);
+HOOK(PyMem_SetAllocator);
 
 HOOK(PyList_GetItem);
 HOOK(PyDict_GetItem);

@@ -63,6 +63,21 @@ bool finalize(PyTypeObject* type, PyObject* self) {
     return true;
 }
 
+// The older finalizer, which takes care of reviving by itself. False when it revived the object.
+bool run_tp_del(PyTypeObject* type, PyObject* self) {
+    if (type->tp_del == nullptr)
+        return true;
+    const bool collected = PyType_IS_GC(type);
+    if (collected)
+        PyObject_GC_Track(self);
+    type->tp_del(self);
+    if (Py_REFCNT(self) > 0)
+        return false;
+    if (collected)
+        PyObject_GC_UnTrack(self);
+    return true;
+}
+
 // The base gives the memory back through the tp_free of the object's own type. That has to be
 // CPython's at all other times, because assigning to __class__ compares it; so the quarantine
 // stands there for the length of this call.
@@ -87,9 +102,11 @@ void deallocate(PyObject* self) {
         PyObject_GC_UnTrack(self);
     if (!finalize(type, self))
         return;
+    if (collected && type->tp_weaklistoffset != 0 && base->tp_weaklistoffset == 0)
+        PyObject_ClearWeakRefs(self);
+    if (!run_tp_del(type, self))
+        return;
     if (collected) {
-        if (type->tp_weaklistoffset != 0 && base->tp_weaklistoffset == 0)
-            PyObject_ClearWeakRefs(self);
         for (PyTypeObject* level = type; level != base; level = level->tp_base)
             clear_slots(level, self);
         clear_dict(type, base, self);

@@ -24,15 +24,17 @@ class Domain;
 
 // How a guarded function takes its arguments, as far as the guard must know.
 enum class EntryKind : std::uint8_t {
-    plain,        // no argument of interest
-    one_object,   // (self, object): METH_O and binary slots
-    tuple,        // (self, tuple, ...): METH_VARARGS, tp_call, tp_init
-    constructor,  // (type, tuple, ...): tp_new
-    vector,       // (self, array, count, ...): METH_FASTCALL and vectorcall
-    method,       // (self, class, array, count, ...): METH_METHOD
-    deallocator,  // (object) whose last reference is gone
+    plain,       // no argument of interest
+    one_object,  // (self, object): METH_O and binary slots
+    tuple,       // (self, tuple, ...): METH_VARARGS, tp_call, tp_init
+    vector,      // (self, array, count, ...): METH_FASTCALL and vectorcall
+    method,      // (self, class, array, count, ...): METH_METHOD
     foreign,  // a function of CPython's own that runs legacy code: guarded though it is not legacy
               // itself
+    constructor,  // (type, tuple, ...): tp_new. This and those below are called in ways of their
+                  // own
+    deallocator,  // (object) whose last reference is gone
+    watcher,      // no argument of interest, but CPython calls it in the middle of a change
 };
 
 // What CPython's slots have in common: at most six integer or pointer arguments, and one such

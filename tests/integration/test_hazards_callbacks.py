@@ -3,6 +3,9 @@
 import pytest
 from children import Stage
 
+WATCHERS = ["function watcher", "code watcher", "own dict", "shared dict", "type watcher"]
+CALLBACKS = ["audit hook", *WATCHERS, "weak reference", "weak proxy", "input hook"]
+
 
 def test_blocking_callback_against_a_waiter(guarded: Stage) -> None:
     guarded.check("blocking_callback.py")
@@ -62,6 +65,39 @@ def test_pending_calls(guarded: Stage) -> None:
 
 def test_pending_calls_control(unguarded: Stage) -> None:
     unguarded.assert_hazard("pending_calls.py")
+
+
+@pytest.mark.parametrize("kind", CALLBACKS)
+def test_callback(guarded: Stage, kind: str) -> None:
+    guarded.check("callbacks.py", kind)
+
+
+@pytest.mark.parametrize("kind", CALLBACKS)
+def test_callback_control(unguarded: Stage, kind: str) -> None:
+    unguarded.assert_hazard("callbacks.py", kind)
+
+
+@pytest.mark.parametrize("kind", ["tracer", "allocator"])
+def test_callback_that_cannot_be_guarded(guarded: Stage, kind: str) -> None:
+    report = guarded.check("unguardable_callbacks.py", kind)
+    assert not report["installed"]
+    assert "callbacks.cpython" in report["error"]
+    assert "was not installed, because it cannot be guarded" in report["error"]
+
+
+def test_allocator_that_needs_no_gil(guarded: Stage) -> None:
+    report = guarded.check("unguardable_callbacks.py", "raw allocator")
+    assert report["installed"]
+    assert report["error"] == ""
+
+
+@pytest.mark.parametrize("kind", ["tracer", "allocator"])
+def test_callback_that_cannot_be_guarded_control(unguarded: Stage, kind: str) -> None:
+    assert unguarded.run("unguardable_callbacks.py", kind)["installed"]
+
+
+def test_exit_functions(guarded: Stage) -> None:
+    guarded.check("exit_functions.py")
 
 
 @pytest.mark.parametrize("way", ["make", "make_late"])

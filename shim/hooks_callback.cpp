@@ -1,0 +1,142 @@
+// Callbacks that legacy code hands to CPython, to be called when something happens.
+
+#include <dlfcn.h>
+
+#include <string>
+
+#include "shim/attempt.hpp"
+#include "shim/guarded_tables.hpp"
+#include "shim/hooks.hpp"
+
+namespace pythonnogil::shim::hooks {
+
+namespace {
+
+// Replaces a callback by its thunk. False, with an exception set, when there is none left.
+template <typename Function>
+bool guard_callback(Function& function, const char* name, EntryKind kind = EntryKind::plain) {
+    return attempt([&] { function = guarded_function(function, kind, EntryName(name)); });
+}
+
+// For functions that cannot fail: a callback that cannot be guarded is not installed, and the
+// exception is reported.
+template <typename Install>
+void install_guarded(Py_tracefunc function, const char* name, Install install) {
+    if (guard_callback(function, name))
+        install(function);
+    else
+        PyErr_WriteUnraisable(nullptr);
+}
+
+// CPython runs watchers in the middle of a change.
+template <auto add, typename Function>
+int add_watcher(Function function, const char* name) {
+    return guard_callback(function, name, EntryKind::watcher) ? add(function) : -1;
+}
+
+template <typename Function>
+void* address_of(Function* function) {
+    return reinterpret_cast<void*>(function);
+}
+
+bool is_harmless(const void* function) {
+    return function == nullptr || is_trusted_code(function);
+}
+
+// For callbacks that CPython runs while it holds locks that it never gives up, so that waiting for
+// the guard there could last for ever.
+void set_unguardable_error(const char* what, const void* function) {
+    Dl_info info{};
+    const char* file = dladdr(function, &info) != 0 ? info.dli_fname : "unknown file";
+    PyErr_Format(PyExc_RuntimeError,
+                 "%s of the legacy extension '%s' was not installed, because it cannot be guarded; "
+                 "run with PYTHONNOGIL_MODE=off, or unsafe-nogil if it does its own locking",
+                 what, file);
+}
+
+}  // namespace
+
+PyObject* PyCapsule_New(void* pointer, const char* name, PyCapsule_Destructor destructor) {
+    if (!guard_callback(destructor, "capsule destructor"))
+        return nullptr;
+    return ::PyCapsule_New(pointer, name, destructor);
+}
+
+int PyCapsule_SetDestructor(PyObject* capsule, PyCapsule_Destructor destructor) {
+    if (!guard_callback(destructor, "capsule destructor"))
+        return -1;
+    return ::PyCapsule_SetDestructor(capsule, destructor);
+}
+
+int Py_AddPendingCall(int (*function)(void*), void* argument) {
+    if (!guard_callback(function, "pending call"))
+        return -1;
+    return ::Py_AddPendingCall(function, argument);
+}
+
+void PyEval_SetProfile(Py_tracefunc function, PyObject* argument) {
+    install_guarded(function, "profile function",
+                    [&](Py_tracefunc guarded) { ::PyEval_SetProfile(guarded, argument); });
+}
+
+void PyEval_SetTrace(Py_tracefunc function, PyObject* argument) {
+    install_guarded(function, "trace function",
+                    [&](Py_tracefunc guarded) { ::PyEval_SetTrace(guarded, argument); });
+}
+
+void PyEval_SetProfileAllThreads(Py_tracefunc function, PyObject* argument) {
+    install_guarded(function, "profile function", [&](Py_tracefunc guarded) {
+        ::PyEval_SetProfileAllThreads(guarded, argument);
+    });
+}
+
+void PyEval_SetTraceAllThreads(Py_tracefunc function, PyObject* argument) {
+    install_guarded(function, "trace function",
+                    [&](Py_tracefunc guarded) { ::PyEval_SetTraceAllThreads(guarded, argument); });
+}
+
+int PySys_AddAuditHook(Py_AuditHookFunction function, void* data) {
+    return guard_callback(function, "audit hook") ? ::PySys_AddAuditHook(function, data) : -1;
+}
+
+int PyUnstable_AtExit(PyInterpreterState* interpreter, void (*function)(void*), void* data) {
+    return guard_callback(function, "exit function")
+               ? ::PyUnstable_AtExit(interpreter, function, data)
+               : -1;
+}
+
+int PyDict_AddWatcher(PyDict_WatchCallback function) {
+    return add_watcher<::PyDict_AddWatcher>(function, "dict watcher");
+}
+
+int PyType_AddWatcher(PyType_WatchCallback function) {
+    return add_watcher<::PyType_AddWatcher>(function, "type watcher");
+}
+
+int PyFunction_AddWatcher(PyFunction_WatchCallback function) {
+    return add_watcher<::PyFunction_AddWatcher>(function, "function watcher");
+}
+
+int PyCode_AddWatcher(PyCode_WatchCallback function) {
+    return add_watcher<::PyCode_AddWatcher>(function, "code watcher");
+}
+
+int PyRefTracer_SetTracer(PyRefTracer tracer, void* data) {
+    if (is_harmless(address_of(tracer)))
+        return ::PyRefTracer_SetTracer(tracer, data);
+    set_unguardable_error("the object tracer (PyRefTracer_SetTracer)", address_of(tracer));
+    return -1;
+}
+
+// The raw domain needs no GIL, so its allocators do their own locking.
+void PyMem_SetAllocator(PyMemAllocatorDomain domain, PyMemAllocatorEx* allocator) {
+    if (domain == PYMEM_DOMAIN_RAW ||
+        (is_harmless(address_of(allocator->malloc)) && is_harmless(address_of(allocator->free)))) {
+        ::PyMem_SetAllocator(domain, allocator);
+        return;
+    }
+    set_unguardable_error("an allocator (PyMem_SetAllocator)", address_of(allocator->malloc));
+    PyErr_WriteUnraisable(nullptr);
+}
+
+}  // namespace pythonnogil::shim::hooks

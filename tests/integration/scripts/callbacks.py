@@ -1,0 +1,121 @@
+"""Makes happen, in several threads, what callbacks of legacy code wait for: KIND of callback."""
+
+import itertools
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+
+import stage
+
+module = stage.load("callbacks")
+TIMES = {"input hook": 40_000, "shared dict": 100_000, "type watcher": 10_000}
+DEFAULT_TIMES = 40_000
+# Two dicts for all threads: CPython lets one of them change a dict at a time.
+shared: list[dict[object, int]] = [{}, {}]
+turns = itertools.cycle(shared)
+chosen = itertools.cycle([True, False])
+
+
+class Mortal:
+    """Something to refer to weakly."""
+
+
+def audit() -> Callable[[], object]:
+    return lambda: sys.audit("fixture.watched", 1)
+
+
+def function_made() -> Callable[[], object]:
+    def make() -> None:
+        def watched() -> None:
+            pass
+
+    return make
+
+
+def code_made() -> Callable[[], object]:
+    code = (lambda: None).__code__
+    return lambda: code.replace(co_filename="watched")
+
+
+def own_dict() -> Callable[[], object]:
+    own: dict[int, int] = {}
+    module.watch_dict(own)
+    values = itertools.count()  # a value that is there already is no change
+    return lambda: own.__setitem__(1, next(values))
+
+
+def shared_dict() -> Callable[[], object]:
+    changing = next(turns)
+    keys = itertools.count()  # the same as those of the other thread on this dict
+    return lambda: changing.__setitem__(next(keys), object())
+
+
+def type_changed() -> Callable[[], object]:
+    """CPython lets one thread at a time change a type, so half of them does something else."""
+
+    def change() -> None:
+        class Changing:  # CPython watches the first changes of a class only
+            value = 0
+
+        module.watch_type(Changing)
+        Changing.value
+        Changing.value = 1
+
+    return change if next(chosen) else audit()
+
+
+def died(refer: Callable[[object], object]) -> Callable[[], object]:
+    def die() -> None:
+        mortal = Mortal()
+        reference = refer(mortal)
+        del mortal
+        del reference
+
+    return die
+
+
+def read_line() -> Callable[[], object]:
+    """One thread at a time reads lines, so half of them does something else."""
+    return module.read_line if next(chosen) else audit()
+
+
+KINDS = {
+    "audit hook": audit,
+    "function watcher": function_made,
+    "code watcher": code_made,
+    "own dict": own_dict,
+    "shared dict": shared_dict,
+    "type watcher": type_changed,
+    "weak reference": lambda: died(module.reference_to),
+    "weak proxy": lambda: died(module.proxy_of),
+    "input hook": read_line,
+}
+
+
+def prepare() -> None:
+    """What is to be done once in the process, before the first callback."""
+    module.add_audit_hook()
+    module.watch_functions()
+    module.watch_code()
+    for changing in shared:
+        module.watch_dict(changing)
+    lines = tempfile.TemporaryFile()
+    lines.write(b"\n" * 200_000)
+    lines.seek(0)
+    os.dup2(lines.fileno(), 0)
+
+
+kind = sys.argv[1]
+times = TIMES.get(kind, DEFAULT_TIMES)
+prepare()
+KINDS[kind]()()  # caches and specialisation settle
+module.reset()
+for changing in shared:
+    changing.clear()
+stage.together(*[lambda: stage.repeat(KINDS[kind](), times)] * stage.THREADS)
+lost = stage.THREADS * times - module.count()
+wrong = abs(lost) + module.overlaps()
+if kind == "shared dict":
+    wrong += sum(list(changing) != list(range(times)) for changing in shared)
+stage.report(wrong, lost=lost, overlaps=module.overlaps())
