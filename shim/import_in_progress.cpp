@@ -40,6 +40,7 @@ ImportInProgress::ImportInProgress(std::string name, std::string path, const Gua
       path_(std::move(path)),
       plan_(plan),
       can_declare_late_(can_declare_late),
+      interpreter_(PyInterpreterState_Get()),
       outer_(innermost) {
     innermost = this;
 }
@@ -64,25 +65,35 @@ bool ImportInProgress::legacy(LegacyReason reason) {
     reason_ = reason;
     if (admit(reason))
         return true;
-    remember_refusal();
+    refuse_with_raised();
     return false;
 }
 
 void ImportInProgress::refuse(const std::string& message) {
     set_import_error(message, name_, path_);
-    remember_refusal();
+    refusal_text_ = message;
+    refuse_with_raised();
 }
 
 // An init function may replace or swallow the exception that it is refused with; the import fails
 // with it all the same, so one reference is kept here.
-void ImportInProgress::remember_refusal() {
+void ImportInProgress::refuse_with_raised() {
+    refused_ = true;
+    if (runs_elsewhere())
+        return;
     PyObject* raised = PyErr_GetRaisedException();
     Py_XSETREF(refusal_, Py_XNewRef(raised));
     PyErr_SetRaisedException(raised);
 }
 
-PyObject* ImportInProgress::take_refusal() {
-    return std::exchange(refusal_, nullptr);
+bool ImportInProgress::raise_refusal() {
+    if (refusal_ != nullptr)
+        PyErr_SetRaisedException(std::exchange(refusal_, nullptr));
+    else if (!refusal_text_.empty())
+        set_import_error(refusal_text_, name_, path_);
+    else
+        return false;
+    return true;
 }
 
 }  // namespace pythonnogil::shim

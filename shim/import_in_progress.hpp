@@ -52,10 +52,17 @@ class ImportInProgress {
     // Refuses the module: sets ImportError with this message, and remembers it.
     void refuse(const std::string& message);
 
-    // Takes the exception that the refusal remembered; null when the module was not refused. New
-    // reference.
-    PyObject* take_refusal();
-    bool refused() const { return refusal_ != nullptr; }
+    // Refuses the module with the exception that is set.
+    void refuse_with_raised();
+
+    // Sets the exception of the refusal once more, in the interpreter that imports. False when it
+    // has to be made anew there.
+    bool raise_refusal();
+    bool refused() const { return refused_; }
+
+    // CPython runs init functions in the main interpreter, whichever one imports. An exception of
+    // the one must not get into the other.
+    bool runs_elsewhere() const { return PyInterpreterState_Get() != interpreter_; }
 
     // The thunks of a module that can declare late, to be opened if it does.
     void remember_thunk(void* thunk) { thunks_.push_back(thunk); }
@@ -77,15 +84,16 @@ class ImportInProgress {
     virtual bool admit(LegacyReason reason) = 0;
 
   private:
-    void remember_refusal();
-
     std::string name_;
     std::string path_;
     const GuardPlan* plan_;
     bool can_declare_late_;
     Verdict verdict_ = Verdict::unknown;
     LegacyReason reason_ = LegacyReason::undeclared;
-    PyObject* refusal_ = nullptr;
+    bool refused_ = false;
+    PyObject* refusal_ = nullptr;  // strong, or null when the refusal came from elsewhere
+    std::string refusal_text_;     // of refuse()
+    PyInterpreterState* interpreter_;
     std::vector<void*> thunks_;
     ImportInProgress* outer_;
 };

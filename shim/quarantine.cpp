@@ -1,8 +1,9 @@
 #include "shim/quarantine.hpp"
 
+#include <algorithm>
 #include <atomic>
+#include <cstdint>
 #include <mutex>
-#include <utility>
 #include <vector>
 
 namespace pythonnogil::shim::quarantine {
@@ -20,12 +21,13 @@ constexpr Py_ssize_t dead = (shared_count_one << 40) | shared_merged;
 struct Block {
     void* memory;
     PyTypeObject* type;  // kept alive: a late thread reads tp_dealloc through the dead object
+    std::int64_t interpreter;
 };
 
 struct Held {
     std::mutex mutex;
     std::vector<Block> blocks;
-    std::atomic<std::size_t> size{0};
+    std::atomic<std::size_t> added{0};  // since the last sweep
 };
 
 // Never destroyed: objects die while the process ends.
@@ -35,6 +37,10 @@ Held& held() {
 }
 
 thread_local const Scope* innermost = nullptr;
+
+std::int64_t this_interpreter() {
+    return PyInterpreterState_GetID(PyInterpreterState_Get());
+}
 
 bool is_held_back(const void* object) {
     for (const Scope* scope = innermost; scope != nullptr; scope = scope->outer()) {
@@ -50,9 +56,10 @@ void hold_back(PyObject* object, void* memory) {
     __atomic_store_n(&object->ob_ref_shared, dead, __ATOMIC_RELEASE);
     PyTypeObject* type = Py_TYPE(object);
     Py_INCREF(type);
+    const std::int64_t interpreter = this_interpreter();
     const std::lock_guard lock(held().mutex);
-    held().blocks.push_back({memory, type});
-    held().size.store(held().blocks.size(), std::memory_order_relaxed);
+    held().blocks.push_back({memory, type, interpreter});
+    held().added.fetch_add(1, std::memory_order_relaxed);
 }
 
 // Room in front of objects whose type keeps their dict or weak references there. Source:
@@ -60,6 +67,19 @@ void hold_back(PyObject* object, void* memory) {
 std::size_t preheader_size(const PyTypeObject* type) {
     constexpr unsigned long preheader = Py_TPFLAGS_MANAGED_DICT | Py_TPFLAGS_MANAGED_WEAKREF;
     return (type->tp_flags & preheader) != 0 ? 2 * sizeof(PyObject*) : 0;
+}
+
+// Memory and types of one interpreter are no business of the others.
+std::vector<Block> take_those_of(std::int64_t interpreter) {
+    const std::lock_guard lock(held().mutex);
+    std::vector<Block>& all = held().blocks;
+    const auto others = std::partition(all.begin(), all.end(), [&](const Block& block) {
+        return block.interpreter != interpreter;
+    });
+    std::vector<Block> taken(others, all.end());
+    all.erase(others, all.end());
+    held().added.store(0, std::memory_order_relaxed);
+    return taken;
 }
 
 int visit_nothing(PyObject*, void*) {
@@ -94,16 +114,11 @@ void free_collected_object(void* object) {
 }
 
 bool is_due() {
-    return held().size.load(std::memory_order_relaxed) >= due_at;
+    return held().added.load(std::memory_order_relaxed) >= due_at;
 }
 
 void sweep() {
-    std::vector<Block> blocks;
-    {
-        const std::lock_guard lock(held().mutex);
-        blocks.swap(held().blocks);
-        held().size.store(0, std::memory_order_relaxed);
-    }
+    const std::vector<Block> blocks = take_those_of(this_interpreter());
     // The only public function that stops the world and does nothing else; the visit ends at the
     // first object.
     PyUnstable_GC_VisitObjects(visit_nothing, nullptr);
@@ -111,6 +126,11 @@ void sweep() {
         PyObject_Free(block.memory);
         Py_DECREF(block.type);
     }
+}
+
+void forget() {
+    const std::lock_guard lock(held().mutex);
+    held().blocks.clear();
 }
 
 }  // namespace pythonnogil::shim::quarantine

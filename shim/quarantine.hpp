@@ -36,8 +36,11 @@ void free_collected_object(void* object);
 // Whether so much is held back that sweep() is due. One relaxed load.
 bool is_due();
 
-// Stops the world for a moment and frees what was held back before. To be called where the thread
-// may run anything: attached, with no lock held.
+// Stops the world for a moment and frees what was held back before in this interpreter. To be
+// called where the thread may run anything: attached, with no lock held.
 void sweep();
+
+// Gives up what is held back: the runtime has ended, so neither memory nor types may be touched.
+void forget();
 
 }  // namespace pythonnogil::shim::quarantine

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "loader/core/errors.hpp"
 #include "loader/core/module_records.hpp"
@@ -65,6 +66,12 @@ class Import final : public shim::ImportInProgress {
         : ImportInProgress(std::move(name), std::move(path), plan, can_declare_late),
           state_(state) {}
 
+    // Announces a module whose init function ran in another interpreter. False with an exception
+    // set: it must not be used.
+    bool announce_if_due() {
+        return !std::exchange(is_announcement_due_, false) || announce(reason());
+    }
+
     void record() const { module_records::add({name(), path(), verdict(), reason(), state_.mode}); }
 
   protected:
@@ -72,9 +79,20 @@ class Import final : public shim::ImportInProgress {
     bool admit(LegacyReason reason) override {
         if (module_records::find(name(), path()).has_value() && state_.mode != Mode::strict_nogil)
             return true;
-        // CPython runs the init function in the main interpreter, whichever one imports.
-        if (PyInterpreterState_Get() != state_.interpreter)
-            return admit_from_elsewhere(reason);
+        if (!runs_elsewhere())
+            return announce(reason);
+        is_announcement_due_ = true;
+        if (state_.mode != Mode::strict_nogil)
+            return true;
+        // CPython writes this to stderr and fails in the importing interpreter, where the full text
+        // follows.
+        shim::set_import_error("strict-nogil refuses '" + name() + "' (" + path() + ")", name(),
+                               path());
+        return false;
+    }
+
+  private:
+    bool announce(LegacyReason reason) {
         PyObject* answer =
             PyObject_CallFunction(state_.announce, "sNs", name().c_str(),
                                   PyUnicode_DecodeFSDefault(path().c_str()), shim::name_of(reason));
@@ -84,7 +102,6 @@ class Import final : public shim::ImportInProgress {
         return answer != nullptr;
     }
 
-  private:
     // Frames of ours say nothing to somebody whose import fails.
     static void drop_traceback() {
         PyObject* raised = PyErr_GetRaisedException();
@@ -92,17 +109,8 @@ class Import final : public shim::ImportInProgress {
         PyErr_SetRaisedException(raised);
     }
 
-    // The callable that announces belongs to another interpreter and can not be called here.
-    bool admit_from_elsewhere(LegacyReason) {
-        if (state_.mode != Mode::strict_nogil)
-            return true;
-        shim::set_import_error("strict-nogil refuses legacy module '" + name() + "' (" + path() +
-                                   "): it does not declare that it is safe without the GIL",
-                               name(), path());
-        return false;
-    }
-
     State& state_;
+    bool is_announcement_due_ = false;
 };
 
 PyObject* call_original(const State& state, PyObject* spec, PyObject* file) {
@@ -119,7 +127,8 @@ PyObject* fail_with_refusal(Import& import, PyObject* module) {
             PyErr_Clear();
         Py_DECREF(module);
     }
-    PyErr_SetRaisedException(import.take_refusal());
+    if (!import.raise_refusal())
+        import.announce_if_due();
     return nullptr;
 }
 
@@ -159,6 +168,8 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
     // declared itself and did not, or one that CPython had cached.
     if (module != nullptr && import.verdict() == Verdict::unknown)
         import.legacy(LegacyReason::single_phase);
+    if (module != nullptr && !import.refused() && !import.announce_if_due())
+        import.refuse_with_raised();
     if (import.refused())
         return fail_with_refusal(import, module);
     if (import.verdict() == Verdict::legacy)

@@ -6,6 +6,7 @@
 
 #include "loader/core/entries.hpp"
 #include "loader/core/errors.hpp"
+#include "loader/core/life.hpp"
 #include "loader/core/module_records.hpp"
 #include "loader/core/state.hpp"
 #include "policy/mode_selection.hpp"
@@ -127,13 +128,12 @@ PyObject* install(PyObject* module, PyObject* arguments) {
     State& state = state_of(module);
     if (state.original == nullptr) {
         state.original = imported_attribute("pythonnogil._startup", "original_create_dynamic");
-        if (state.original == nullptr)
+        if (state.original == nullptr || !follow_life())
             return nullptr;
     }
     if (!prepare_guard())
         return nullptr;
     Py_XSETREF(state.announce, Py_NewRef(announce));
-    state.interpreter = PyInterpreterState_Get();
     state.mode = *mode;
     Py_RETURN_NONE;
 }

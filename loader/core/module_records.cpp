@@ -53,6 +53,11 @@ std::vector<ModuleRecord> all() {
     return records().all;
 }
 
+void clear() {
+    const std::lock_guard lock(records().mutex);
+    records().all.clear();
+}
+
 }  // namespace module_records
 
 #ifdef Py_GIL_DISABLED

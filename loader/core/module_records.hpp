@@ -32,6 +32,8 @@ std::optional<ModuleRecord> find(const std::string& name, const std::string& pat
 
 std::vector<ModuleRecord> all();
 
+void clear();
+
 }  // namespace module_records
 
 }  // namespace pythonnogil::loader

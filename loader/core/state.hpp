@@ -11,7 +11,6 @@ struct State {
     Mode mode = Mode::off;
     PyObject* announce = nullptr;  // strong; called with (name, path, reason)
     PyObject* original = nullptr;  // strong; CPython's _imp.create_dynamic
-    PyInterpreterState* interpreter = nullptr;
 };
 
 State& state_of(PyObject* module);

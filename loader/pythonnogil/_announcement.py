@@ -74,4 +74,7 @@ def refusal(name: str, path: str, why: str) -> ImportError:
 
 def warn(text: str, category: type[Warning]) -> None:
     """Warn at the line of the program that runs the import."""
+    if sys.warnoptions:
+        # CPython applies -W to other interpreters than the main one when they import this.
+        import warnings  # noqa: F401
     _warn(text, category, skip_file_prefixes=_NOT_THE_IMPORTING_LINE)

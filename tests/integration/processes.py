@@ -38,15 +38,16 @@ def run_python(
     timeout: float = LIMIT,
     input: str = "",
     cwd: str | os.PathLike[str] | None = None,
+    program: str | os.PathLike[str] = sys.executable,
 ) -> Finished:
-    """Run this interpreter with *arguments*; *env* is its whole environment.
+    """Run this interpreter, or *program*, with *arguments*; *env* is its whole environment.
 
     A child that exceeds its limit is aborted, upon which faulthandler writes the stacks of all its
     threads, and the test fails with them.
     """
     environment = {**(clean_environment() if env is None else env), "PYTHONFAULTHANDLER": "1"}
     with subprocess.Popen(
-        [sys.executable, *arguments],
+        [program, *arguments],
         env=environment,
         cwd=cwd,
         stdin=subprocess.PIPE,
