@@ -6,6 +6,7 @@
 #include "shim/attempt.hpp"
 #include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
+#include "shim/new_types.hpp"
 
 namespace pythonnogil::shim::hooks {
 
@@ -77,8 +78,10 @@ PyObject* type_from(const PyType_Spec& original, Create create) {
     if (!attempt([&] { guarded.emplace(original); }))
         return nullptr;
     PyObject* type = create(&guarded->spec);
-    if (type != nullptr &&
-        !attempt([&] { guard_ready_type(reinterpret_cast<PyTypeObject*>(type)); }))
+    if (type != nullptr && !attempt([&] {
+            guard_ready_type(reinterpret_cast<PyTypeObject*>(type));
+            new_types::remember(reinterpret_cast<PyTypeObject*>(type));
+        }))
         Py_CLEAR(type);
     return type;
 }

@@ -7,6 +7,8 @@ from children import Stage
 
 BASES = ["StaticBase", "StaticChild", "HeapBase"]
 CALLERS = ["StaticCaller", "HeapCaller"]
+# Types that get their tp_vectorcall when they are finished: in the init function, in a function.
+MADE = {"at import": "late_vectorcall.Type", "later": "late_vectorcall.make_type()"}
 # Types that CPython readies by itself, and how to reach their code.
 LATE = {
     "added method": "late_types.Added().bump",
@@ -66,6 +68,16 @@ def test_vectorcall_in_the_instance(guarded: Stage, caller: str) -> None:
 @pytest.mark.parametrize("caller", CALLERS)
 def test_vectorcall_in_the_instance_control(unguarded: Stage, caller: str) -> None:
     unguarded.assert_hazard("vectorcall_instance.py", caller)
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_vectorcall_in_the_type(guarded: Stage, kind: str) -> None:
+    guarded.check("increments.py", "late_vectorcall", MADE[kind], COUNTS)
+
+
+@pytest.mark.parametrize("kind", MADE)
+def test_vectorcall_in_the_type_control(unguarded: Stage, kind: str) -> None:
+    unguarded.assert_hazard("increments.py", "late_vectorcall", MADE[kind], COUNTS)
 
 
 @pytest.mark.parametrize("kind", ["plain", "subclassed"])

@@ -1,9 +1,11 @@
 """Real legacy packages, unmodified: right results from several threads with the GIL off."""
 
+import json
 from pathlib import Path
 
 import pytest
 from children import TRIES, Outcome, Stage
+from processes import clean_environment, run_python
 
 SCRIPTS = Path(__file__).with_name("scripts")
 BEGUN = "the threads begin"  # as scripts/crowd.py prints it
@@ -56,6 +58,17 @@ def test_is_guarded(guarded: Stage, module: str) -> None:
     verdict = report["verdicts"][module]
     assert (verdict["verdict"], verdict["reason"]) == ("legacy", MODULES[module])
     assert verdict["entries"] > 0
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_entry_is_guarded(module: str) -> None:
+    words = ["-m", "pythonnogil", "entries", "--json", module]
+    done = run_python(*words, env=clean_environment())
+    found = json.loads(done.stdout)["entries"]
+    assert [entry for entry in found if entry["status"] == "not guarded"] == []
+    assert done.rc == 0
+    guarded = [entry for entry in found if entry["status"] == "guarded"]
+    assert any(entry["slot"] == "method" for entry in guarded)
 
 
 @pytest.mark.parametrize("script", HAZARDOUS + HARMLESS)
