@@ -66,6 +66,12 @@ class Domain {
         scanners_.store(0, std::memory_order_relaxed);
     }
 
+    // Once the runtime ends, no thread but the calling one comes back into the interpreter. One
+    // that was handed the lock while it waited, detached, would own it for ever.
+    void take_from_ended_threads(std::uint32_t writers_of_this_thread) {
+        reset_after_fork(false, writers_of_this_thread);
+    }
+
   private:
     PyObject lock_object_{};
     std::atomic<bool> reserved_{false};

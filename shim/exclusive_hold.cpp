@@ -82,6 +82,8 @@ void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {
 // can keep the owner of the lock from finishing.
 void ExclusiveHold::wait_for(PyObject* argument) {
     const std::int64_t since = monotonic_ns();
+    if (Py_IsFinalizing() && locks_domain()) [[unlikely]]
+        domain_->take_from_ended_threads(count_of_this_thread(*domain_));
     if (locks_domain())
         queue_behind_reservation(since);
     set_argument(argument);

@@ -91,7 +91,7 @@ const Interposition threads[] = {
     REPLACE(PyEval_ReleaseThread),        REPLACE(PyEval_SaveThread),
     REPLACE(PyThreadState_DeleteCurrent), REPLACE(PyThreadState_Swap),
     REPLACE(Py_NewInterpreter),           REPLACE(Py_NewInterpreterFromConfig),
-    REPLACE(Py_EndInterpreter),
+    REPLACE(Py_EndInterpreter),           REPLACE(Py_Exit),
 };
 
 const Interposition native_locks[] = {

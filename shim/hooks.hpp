@@ -88,6 +88,7 @@ HOOK(PyThreadState_Swap);
 HOOK(Py_NewInterpreter);
 HOOK(Py_NewInterpreterFromConfig);
 HOOK(Py_EndInterpreter);
+HOOK(Py_Exit);
 #undef HOOK
 #pragma GCC diagnostic pop
 

@@ -140,4 +140,13 @@ void Py_EndInterpreter(PyThreadState* thread) {
     ::Py_EndInterpreter(thread);
 }
 
+// The calls that this thread is in will never return. While the runtime ends CPython would take
+// their sections up again, which a thread that has ended in the meantime may own for ever.
+void Py_Exit(int status) {
+    PyThreadState* const thread = ::PyEval_SaveThread();
+    thread->critical_section = 0;
+    ::PyEval_RestoreThread(thread);
+    ::Py_Exit(status);
+}
+
 }  // namespace pythonnogil::shim::hooks

@@ -1,9 +1,12 @@
 #include "shim/prepared_images.hpp"
 
 #include <dlfcn.h>
+#include <pthread.h>
 
 #include <algorithm>
+#include <atomic>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <set>
 
@@ -19,18 +22,49 @@ namespace {
 class LoaderLock {
   public:
     LoaderLock() {
-        PyThreadState* const thread = PyEval_SaveThread();
-        mutex().lock();
-        PyEval_RestoreThread(thread);
+        Shared& lock = shared();
+        if (lock.owner != pthread_self()) {
+            PyThreadState* const thread = PyEval_SaveThread();
+            lock.mutex.lock();
+            lock.owner = pthread_self();
+            PyEval_RestoreThread(thread);
+        }
+        ++lock.depth;
     }
-    ~LoaderLock() { mutex().unlock(); }
+    ~LoaderLock() {
+        Shared& lock = shared();
+        if (--lock.depth == 0) {
+            lock.owner = pthread_t{};
+            lock.mutex.unlock();
+        }
+    }
     LoaderLock(const LoaderLock&) = delete;
     LoaderLock& operator=(const LoaderLock&) = delete;
 
   private:
-    static std::recursive_mutex& mutex() {
-        static auto* const instance = new std::recursive_mutex;
+    // Not a recursive mutex: that knows its owner by a number that changes in the child of a fork.
+    struct Shared {
+        std::mutex mutex;
+        std::atomic<pthread_t> owner{};  // whoever reads its own number here wrote it
+        unsigned depth = 0;              // the owner's
+    };
+
+    // Never destroyed: threads may import while the process ends.
+    static Shared& shared() {
+        static auto* const instance = new Shared;
+        static const int registered = pthread_atfork(nullptr, nullptr, after_fork_in_child);
+        (void)registered;
         return *instance;
+    }
+
+    // The thread that was inside is not in the child, unless it is the one that forked.
+    static void after_fork_in_child() {
+        Shared& lock = shared();
+        if (lock.owner == pthread_self())
+            return;
+        std::construct_at(&lock.mutex);
+        lock.owner = pthread_t{};
+        lock.depth = 0;
     }
 };
 
