@@ -26,6 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
+    from typing import Any
 
     from pythonnogil._announcement import GuardedExtensionWarning, UnsafeExtensionWarning
     from pythonnogil._core import ModuleInfo
@@ -87,6 +88,13 @@ def _start_up() -> None:
             _imp.create_dynamic = _stand_in
 
 
+def _leave_out_of_tracebacks(function: "Any") -> None:
+    # CPython removes frames of this name in this file from the traceback of a failing import.
+    function.__code__ = function.__code__.replace(
+        co_filename="<frozen importlib._bootstrap>", co_name="_call_with_frames_removed"
+    )
+
+
 def _stand_in(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
     # CPython's own extensions all declare themselves safe, so they need no core. The core itself
     # arrives here as well.
@@ -98,6 +106,7 @@ def _stand_in(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
     return _startup.create_first(spec, *file)
 
 
+_leave_out_of_tracebacks(_stand_in)
 for _name in ("__name__", "__qualname__", "__module__", "__doc__", "__text_signature__"):
     setattr(_stand_in, _name, getattr(_original_create_dynamic, _name))
 

@@ -121,6 +121,9 @@ def create_first(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
     return _loader(spec, *file)
 
 
+pythonnogil._leave_out_of_tracebacks(create_first)
+
+
 def _any_option_of_ours() -> bool:
     # At least all that the native core would recognise or refuse, so that an interpreter without
     # them never loads it.

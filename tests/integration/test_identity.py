@@ -1,4 +1,5 @@
-"""A guarded module looks like a plain one: every name, type, text, pickle and spec is the same."""
+"""A guarded module looks and behaves like a plain one: every name, type, text, pickle and spec, every
+traceback, reference count and end of an object is the same."""
 
 from pathlib import Path
 from typing import Any
@@ -40,4 +41,11 @@ def test_identity(extensions: Path, guarded: Stage, unguarded: Stage, module: st
     with_guard = guarded.check("identity.py", module)["description"]
     without_guard = unguarded.check("identity.py", module)["description"]
     assert len(with_guard["contents"]) > 0
+    assert differences(with_guard, without_guard) == []
+
+
+def test_behaviour(guarded: Stage, unguarded: Stage) -> None:
+    with_guard = guarded.check("behaviour.py")["description"]
+    without_guard = unguarded.check("behaviour.py")["description"]
+    assert all(with_guard["imports"].values()) and all(with_guard["failures"].values())
     assert differences(with_guard, without_guard) == []
