@@ -48,6 +48,9 @@ inline constexpr Py_ssize_t shared_flags = _Py_REF_SHARED_FLAG_MASK;
 // Source: Include/internal/pycore_object.h. The count is held in ob_ref_shared alone; nobody owns
 // the object.
 inline constexpr Py_ssize_t shared_merged = 0x3;
+// Source: Include/internal/pycore_gc.h, the same in 3.13 and 3.15. A thread that does not own the
+// object has read or changed it.
+inline constexpr std::uint8_t gc_bit_shared = 0x10;
 
 #endif
 

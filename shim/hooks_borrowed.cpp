@@ -29,6 +29,13 @@ bool may_lock(PyObject* dict, PyObject* key) {
     return !PyUnicode_CheckExact(key) || ExclusiveHold::has_locked(dict);
 }
 
+// True when no other thread holds a reference to the list or has ever looked into it.
+bool is_of_this_thread_alone(PyObject* list) {
+    return __atomic_load_n(&list->ob_tid, __ATOMIC_RELAXED) == _Py_ThreadId() &&
+           __atomic_load_n(&list->ob_ref_shared, __ATOMIC_RELAXED) == 0 &&
+           (__atomic_load_n(&list->ob_gc_bits, __ATOMIC_RELAXED) & gc_bit_shared) == 0;
+}
+
 }  // namespace
 
 // Needs no call out: reading an item takes no lock, but for the first time that a thread reads
@@ -139,10 +146,12 @@ PyObject* PyWeakref_GetObject(PyObject* reference) {
     return object;
 }
 
-// The caller reads the result by macro, so it gets a list of its own: another thread may change the
-// original.
+// The caller reads the result by macro, so of a list that another thread may change it gets a copy.
+// Others it gets itself, as it would from CPython: some callers keep it, and expect to see later
+// changes.
 PyObject* PySequence_Fast(PyObject* sequence, const char* message) {
-    if (!inside_guarded_call() || sequence == nullptr || !PyList_CheckExact(sequence))
+    if (!inside_guarded_call() || sequence == nullptr || !PyList_CheckExact(sequence) ||
+        is_of_this_thread_alone(sequence))
         return ::PySequence_Fast(sequence, message);
     CallOut call_out;
     PyObject* snapshot = PyList_GetSlice(sequence, 0, PY_SSIZE_T_MAX);

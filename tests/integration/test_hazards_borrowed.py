@@ -53,6 +53,19 @@ def test_list_read_by_macro_while_mutated_control(unguarded: Stage) -> None:
     unguarded.assert_hazard("macro_list_reader.py")
 
 
+def test_fast_sequence_of_a_changing_list(guarded: Stage) -> None:
+    report = guarded.check("fast_sequence.py", "changed")
+    assert report["reads"] > 100
+
+
+def test_fast_sequence_of_a_changing_list_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("fast_sequence.py", "changed")
+
+
+def test_fast_sequence_that_is_kept_sees_changes(guarded: Stage) -> None:
+    guarded.check("fast_sequence.py", "kept")
+
+
 def test_item_borrowed_in_private_library(guarded: Stage) -> None:
     guarded.check("private_library.py")
 
