@@ -9,6 +9,7 @@
 #include "loader/core/life.hpp"
 #include "loader/core/module_records.hpp"
 #include "loader/core/state.hpp"
+#include "policy/abi_tag.hpp"
 #include "policy/mode_selection.hpp"
 
 #ifdef Py_GIL_DISABLED
@@ -159,6 +160,17 @@ PyObject* modules(PyObject*, PyObject*) {
     return list;
 }
 
+PyObject* abi_mismatch(PyObject*, PyObject* path) {
+    const auto name = text_of(path);
+    if (!name)
+        return nullptr;
+    const policy::AbiTag own{PY_MAJOR_VERSION, PY_MINOR_VERSION, shim::free_threaded_build};
+    const auto mismatch = policy::abi_mismatch(*name, own);
+    if (!mismatch)
+        Py_RETURN_NONE;
+    return PyUnicode_FromStringAndSize(mismatch->data(), static_cast<Py_ssize_t>(mismatch->size()));
+}
+
 // CMake refuses to build for other processors and object formats, so whoever runs this is
 // supported.
 PyObject* platform_support(PyObject*, PyObject*) {
@@ -197,6 +209,8 @@ PyMethodDef methods[] = {
      "function_pointers($module, objects, /)\n--\n\nWhich functions of extensions they hold."},
     {"loaded_imports", loaded_imports, METH_O,
      "loaded_imports($module, path, /)\n--\n\nWhat a loaded extension imports."},
+    {"abi_mismatch", abi_mismatch, METH_O,
+     "abi_mismatch($module, path, /)\n--\n\nWhat is wrong with a file's name, or None."},
     {"platform_support", platform_support, METH_NOARGS,
      "platform_support($module, /)\n--\n\nNone, or why nothing can be guarded here."},
     {nullptr, nullptr, 0, nullptr},

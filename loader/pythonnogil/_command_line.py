@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from pythonnogil import _startup
 from pythonnogil._entries_command import Entries
+from pythonnogil._scan_command import Scan
 from pythonnogil._usage import UsageError
 
 PROGRAM = "python -m pythonnogil"
@@ -80,7 +81,7 @@ class Run:
         _startup.hand_on_to_children(mode)
 
 
-COMMANDS = {"run": Run, "entries": Entries}
+COMMANDS = {"run": Run, "scan": Scan, "entries": Entries}
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -45,5 +45,8 @@ def function_pointers(objects: list[object], /) -> list[tuple[int, str, str, int
 def loaded_imports(path: str, /) -> list[tuple[str, bool]]:
     """What a loaded file imports, and whether each import is redirected. Names may repeat."""
 
+def abi_mismatch(path: str, /) -> str | None:
+    """What is wrong with the name of an extension's file for this interpreter, or None."""
+
 def platform_support() -> str | None:
     """None where extensions can be guarded, else the reason why not, as a sentence."""

@@ -1,9 +1,11 @@
 """Real legacy packages, unmodified: right results from several threads with the GIL off."""
 
 import json
+import sysconfig
 from pathlib import Path
 
 import pytest
+import scan_truth
 from children import TRIES, Outcome, Stage
 from processes import clean_environment, run_python
 
@@ -69,6 +71,17 @@ def test_every_entry_is_guarded(module: str) -> None:
     assert done.rc == 0
     guarded = [entry for entry in found if entry["status"] == "guarded"]
     assert any(entry["slot"] == "method" for entry in guarded)
+
+
+def test_scan_agrees_with_the_import() -> None:
+    root = Path(sysconfig.get_path("platlib"))
+    files = scan_truth.static_verdicts(root)
+    # Our own core is loaded before anything that could judge it.
+    others = {path: file for path, file in files.items() if file["module"] != "_core"}
+    assert len(others) >= len(MODULES)
+    truth = scan_truth.imported(others, root)
+    assert scan_truth.disagreements(others, truth) == []
+    assert len(scan_truth.unknown(others)) <= len(others) / 5
 
 
 @pytest.mark.parametrize("script", HAZARDOUS + HARMLESS)

@@ -1,0 +1,217 @@
+"""``python -m pythonnogil scan``."""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from pythonnogil._usage import UsageError
+
+if TYPE_CHECKING:
+    from pythonnogil._scan import Finding
+    from pythonnogil._scan_targets import Candidate
+
+SCHEMA = 1
+_BAR_WIDTH = 30
+_MANY = 20  # files from which on a scan shows how far it is
+_INDENT = "    "
+_NAME_WIDTH = 40  # of a variable; C++ has names of hundreds of letters
+
+
+class Scan:
+    """Tell which extensions are legacy, without importing them.
+
+    usage: python -m pythonnogil scan [OPTION ...] TARGET [TARGET ...]
+           python -m pythonnogil scan [OPTION ...] --environment
+
+    TARGET is an extension's file, a wheel, a folder, or the name of an installed package. Each
+    extension gets one of these verdicts, with the reason and what it was made with:
+
+      declared            it declares that it is safe without the GIL
+      explicitly not      legacy: it declares that it needs the GIL
+      undeclared          legacy: it declares nothing
+      unknown until run   its declaration is made at run time; --probe asks it
+      wrong ABI           this interpreter cannot load it
+
+    For a module that is not declared safe follows what porting it faces, and the scope of the
+    lock that would do for it.
+
+      --environment     everything that this interpreter can import
+      --probe           load files that are unknown until run, in child processes, and ask them
+      --limit SECONDS   how long one probe may take (default 10)
+      --legacy          leave out what is declared
+      --json            print JSON
+
+    Exit codes: 0 nothing legacy, 1 something legacy or unknown, 2 something could not be read.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.targets: list[str] = []
+        self.limit = 10.0
+        self.flags = dict.fromkeys(("--environment", "--probe", "--legacy", "--json"), False)
+        self._parse(list(arguments))
+        if bool(self.targets) == self.flags["--environment"]:
+            raise UsageError("scan: name something to scan, or --environment")
+
+    def _parse(self, words: list[str]) -> None:
+        while words:
+            word = words.pop(0)
+            if word in self.flags:
+                self.flags[word] = True
+            elif word == "--limit" or word.startswith("--limit="):
+                self.limit = _seconds(word.partition("=")[2] or (words.pop(0) if words else ""))
+            elif word == "--":
+                self.targets += words
+                return
+            elif word.startswith("-"):
+                raise UsageError(f"scan: unknown option {word}")
+            else:
+                self.targets.append(word)
+
+    def __call__(self) -> int:
+        from pythonnogil import _scan
+
+        errors: list[tuple[str, str]] = []
+        findings = list(self._findings(self._candidates(), errors))
+        try:
+            self._show(findings, errors)
+        except BrokenPipeError:
+            _drop_output()
+        undecided = (*_scan.LEGACY, _scan.Verdict.UNKNOWN)
+        return 2 if errors else int(any(item.verdict in undecided for item in findings))
+
+    def _candidates(self) -> "list[Candidate]":
+        from pythonnogil import _scan_targets
+
+        if self.flags["--environment"]:
+            found = _scan_targets.environment()
+        else:
+            found = [item for name in self.targets for item in _scan_targets.candidates(name)]
+        return list({item.path: item for item in found}.values())
+
+    def _findings(
+        self, candidates: "list[Candidate]", errors: list[tuple[str, str]]
+    ) -> "Iterator[Finding]":
+        from pythonnogil import _scan
+
+        progress = _Progress(len(candidates))
+        for candidate in candidates:
+            progress.step(candidate.path)
+            try:
+                finding = _scan.examine_file(candidate.path, candidate.read())
+            except (OSError, _scan.ElfError) as error:
+                text = error.strerror if isinstance(error, OSError) and error.strerror else error
+                errors.append((candidate.path, str(text)))
+                continue
+            if finding is None and candidate.path in self.targets:
+                errors.append((candidate.path, "is no extension: it has no init function"))
+            elif finding is not None:
+                yield self._probed(finding, candidate)
+        progress.end()
+
+    def _probed(self, finding: "Finding", candidate: "Candidate") -> "Finding":
+        from pythonnogil import _scan
+
+        if not self.flags["--probe"] or finding.verdict is not _scan.Verdict.UNKNOWN:
+            return finding
+        return _scan.after_probe(finding, candidate, self.limit)
+
+    def _show(self, findings: "list[Finding]", errors: list[tuple[str, str]]) -> None:
+        from pythonnogil import _scan
+
+        if self.flags["--legacy"]:
+            findings = [item for item in findings if item.verdict is not _scan.Verdict.DECLARED]
+        if self.flags["--json"]:
+            _print_json(findings, errors)
+        else:
+            _print_text(findings)
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        if sys.stderr is not None:
+            for path, text in errors:
+                print(f"pythonnogil: scan: {path}: {text}", file=sys.stderr)
+
+
+class _Progress:
+    """How far a long scan is, on a terminal only."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._done = 0
+        self._shown = total >= _MANY and sys.stderr is not None and sys.stderr.isatty()
+
+    def step(self, path: str) -> None:
+        if self._shown:
+            full = _BAR_WIDTH * self._done // self._total
+            bar = "#" * full + "." * (_BAR_WIDTH - full)
+            name = os.path.basename(path)[:30]
+            text = f"\r[{bar}] {self._done}/{self._total} {name:30}"
+            print(text, end="", file=sys.stderr, flush=True)
+        self._done += 1
+
+    def end(self) -> None:
+        if self._shown:
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _seconds(text: str) -> float:
+    try:
+        limit = float(text)
+    except ValueError:
+        limit = 0.0
+    if not 0 < limit < 1e6:
+        raise UsageError("scan: --limit needs a number of seconds")
+    return limit
+
+
+def _drop_output() -> None:
+    """Nobody reads any more; keep the interpreter from complaining of it when it ends."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+
+
+def _print_json(findings: "list[Finding]", errors: list[tuple[str, str]]) -> None:
+    import json
+    from collections import Counter
+
+    document = {
+        "schema": SCHEMA,
+        "summary": dict(sorted(Counter(str(item.verdict) for item in findings).items())),
+        "files": [item.as_dict() for item in findings],
+        "errors": [{"path": path, "error": text} for path, text in errors],
+    }
+    print(json.dumps(document, indent=2))
+
+
+def _print_text(findings: "list[Finding]") -> None:
+    from collections import Counter
+
+    for item in findings:
+        print(f"{item.path}: {item.verdict}")
+        print(f"{_INDENT}{item.reason} [{item.technology}]")
+        if item.porting is not None:
+            _print_porting(item)
+    counts = Counter(str(item.verdict) for item in findings)
+    numbers = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
+    print(f"{len(findings)} extensions: {numbers}" if findings else "no extensions found")
+
+
+def _print_porting(item: "Finding") -> None:
+    porting = item.porting
+    assert porting is not None
+    for label, names in (
+        ("borrowed references", porting.borrowed_references),
+        ("GIL calls", porting.gil_calls),
+        ("threads", porting.threads),
+    ):
+        if names:
+            print(f"{_INDENT}{label}: {', '.join(names)}")
+    if porting.writable_bytes:
+        largest = ", ".join(
+            f"{static.name[:_NAME_WIDTH]} {static.size}" for static in porting.largest_statics
+        )
+        print(
+            f"{_INDENT}writable statics: {porting.writable_bytes} bytes"
+            + (f" ({largest})" if largest else "")
+        )
+    print(f"{_INDENT}suggested scope: {porting.scope}: {porting.scope_reason}")
