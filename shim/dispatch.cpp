@@ -5,6 +5,7 @@
 #include "shim/new_types.hpp"
 #include "shim/python_subclass.hpp"
 #include "shim/quarantine.hpp"
+#include "shim/stack_switch.hpp"
 #include "shim/thunk_pool.hpp"
 
 namespace pythonnogil::shim {
@@ -95,6 +96,8 @@ __attribute__((noinline)) std::intptr_t dispatch_by_access(const Entry& entry, c
             // Nobody else can call anything on an object that dies.
             return entry.kind == EntryKind::deallocator ? call(entry, a)
                                                         : call_locking_receiver(entry, a);
+        case Access::switching:
+            return call_that_switches_stacks(entry, a.a0, a.a1, a.a2, a.a3, a.a4, a.a5);
         default:
             return call(entry, a);
     }

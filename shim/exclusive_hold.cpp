@@ -28,6 +28,12 @@ std::int64_t monotonic_ns() {
     return now.tv_sec * 1'000'000'000LL + now.tv_nsec;
 }
 
+[[noreturn]] void end_of_another_stack() {
+    Py_FatalError(
+        "pythonnogil: a guarded call ended on another C stack than the one it began on; a library "
+        "other than greenlet switched stacks inside it; run the program with PYTHONNOGIL_MODE=off");
+}
+
 }  // namespace
 
 void set_switch_interval(double seconds) {
@@ -155,8 +161,8 @@ void ExclusiveHold::leave_otherwise() {
 }
 
 void ExclusiveHold::give_back_to_lender() {
-    if (!is_on_top())
-        Py_FatalError("pythonnogil: critical sections ended out of order inside a guarded call");
+    if (!is_on_top()) [[unlikely]]
+        end_of_another_stack();
     const std::uintptr_t below = section_._cs_base._cs_prev;
     lender_->fill_section(lender_->argument_);
     if ((below & section_inactive) != 0) {
@@ -172,7 +178,7 @@ void ExclusiveHold::give_back_to_lender() {
 
 void ExclusiveHold::unlock_and_unlink() {
     if (!is_on_top()) [[unlikely]]
-        Py_FatalError("pythonnogil: critical sections ended out of order inside a guarded call");
+        end_of_another_stack();
     if (is_waited_for()) [[unlikely]]
         let_the_longest_waiter_have_it();
     const std::uintptr_t below = section_._cs_base._cs_prev;

@@ -38,6 +38,20 @@ Pool& pool() {
     return *instance;
 }
 
+bool is_guarded(Access access) {
+    return access != Access::open && access != Access::switching;
+}
+
+void open_as(void* thunk, Access access) {
+    Pool& claimed_pool = pool();
+    const std::lock_guard lock(claimed_pool.mutex);
+    Entry& entry = entry_of(thunk);
+    // Another module's claim of the same function gets a thunk of its own, guarded.
+    claimed_pool.index_of.erase(
+        {reinterpret_cast<void*>(entry.function), entry.kind, thunk_pool::guarding_of(thunk)});
+    __atomic_store_n(&entry.access, access, __ATOMIC_RELEASE);
+}
+
 }  // namespace
 
 ThunkPoolExhausted::ThunkPoolExhausted()
@@ -76,13 +90,11 @@ bool is_thunk(const void* address) {
 }
 
 void open(void* thunk) {
-    Pool& claimed_pool = pool();
-    const std::lock_guard lock(claimed_pool.mutex);
-    Entry& entry = entry_of(thunk);
-    // Another module's claim of the same function gets a thunk of its own, guarded.
-    claimed_pool.index_of.erase(
-        {reinterpret_cast<void*>(entry.function), entry.kind, guarding_of(thunk)});
-    __atomic_store_n(&entry.access, Access::open, __ATOMIC_RELEASE);
+    open_as(thunk, Access::open);
+}
+
+void let_switch_stacks(void* thunk) {
+    open_as(thunk, Access::switching);
 }
 
 Guarding guarding_of(void* thunk) {
@@ -99,7 +111,7 @@ void move_entries(Domain& from, Domain& into) {
 }
 
 bool is_guarding(const void* thunk) {
-    return __atomic_load_n(&entry_of(thunk).access, __ATOMIC_ACQUIRE) != Access::open;
+    return is_guarded(__atomic_load_n(&entry_of(thunk).access, __ATOMIC_ACQUIRE));
 }
 
 void* target_of(void* address) {
@@ -113,7 +125,7 @@ void for_each_function(const std::function<void(const void*)>& visit) {
         claimed = pool().next;
     }
     for (std::size_t i = 0; i < claimed; ++i) {
-        if (pythonnogil_entries[i].access != Access::open)
+        if (is_guarded(pythonnogil_entries[i].access))
             visit(reinterpret_cast<const void*>(pythonnogil_entries[i].function));
     }
 }

@@ -50,6 +50,7 @@ enum class Access : std::uint8_t {
     interpreter,  // alone in the interpreter: with the GIL on
     main_thread,  // alone, and on the main thread
     open,         // not at all: the module declared, after all, that it needs no guard
+    switching,    // nor while it lasts: with nothing held, since it may end on another C stack
 };
 
 // How one function is guarded.
@@ -97,6 +98,9 @@ void move_entries(Domain& from, Domain& into);
 
 // Whether a thunk still guards its function; false for one that was opened.
 bool is_guarding(const void* thunk);
+
+// The same as open() for a function that may come back on another C stack.
+void let_switch_stacks(void* thunk);
 
 // The function behind a thunk, or the address itself when it is none.
 void* target_of(void* address);

@@ -7,6 +7,7 @@
 
 #include "loader/core/errors.hpp"
 #include "loader/core/module_records.hpp"
+#include "loader/core/stack_switcher.hpp"
 #include "loader/core/state.hpp"
 #include "policy/abi_tag.hpp"
 #include "shim/elf_file.hpp"
@@ -171,12 +172,17 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
         import.legacy(LegacyReason::single_phase);
     if (module != nullptr && !import.refused() && !import.announce_if_due())
         import.refuse_with_raised();
+    const bool switches_stacks = module != nullptr && stack_switcher::is_one(import);
+    if (switches_stacks && import.verdict() == Verdict::legacy)
+        import.refuse(stack_switcher::refusal(import));
     if (import.refused())
         return fail_with_refusal(import, module);
     if (import.verdict() == Verdict::legacy)
         keep(images, plan);
-    else
+    else if (!switches_stacks)
         open_thunks(import);
+    else if (!stack_switcher::adapt(import, module))
+        Py_CLEAR(module);
     if (module != nullptr) {
         import.record();
         shim::log_debug(

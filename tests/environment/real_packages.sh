@@ -14,6 +14,7 @@ known_real_packages=(
     'MarkupSafe 2.1.5'
     'PyYAML 6.0.2 PYYAML_FORCE_LIBYAML=1'
     'yappi 1.6.10'
+    'greenlet 3.5.3'
 )
 
 # Less optimisation makes lxml build in a fraction of the time. A function that is used without a

@@ -10,6 +10,7 @@ INTEGRATION = HERE.parent / "integration"
 sys.path.insert(0, str(INTEGRATION))
 
 from children import LIMIT_OF_A_CONTROL, Stage  # noqa: E402  found through the line above
+from fixture_extensions import fixture_extensions  # noqa: E402
 
 SCRIPTS = HERE / "scripts"
 # The packages are installed, so there is no folder of extensions to add; the scripts share the
@@ -28,3 +29,9 @@ def unguarded() -> Stage:
     """Runs scripts as the control: without the GIL and without pythonnogil."""
     settings = {**SETTINGS, "PYTHON_GIL": "0", "PYTHONNOGIL_MODE": "off"}
     return Stage(SCRIPTS, settings, LIMIT_OF_A_CONTROL)
+
+
+@pytest.fixture(scope="session")
+def extensions() -> Path:
+    """The folder with the fixture extensions, for scripts that need one besides the package."""
+    return fixture_extensions()
