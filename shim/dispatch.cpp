@@ -2,7 +2,6 @@
 
 #include "shim/dying_object.hpp"
 #include "shim/exclusive_hold.hpp"
-#include "shim/new_types.hpp"
 #include "shim/python_subclass.hpp"
 #include "shim/quarantine.hpp"
 #include "shim/stack_switch.hpp"
@@ -112,14 +111,6 @@ std::intptr_t call_watcher(const Entry& entry, std::intptr_t a0, std::intptr_t a
     return result;
 }
 
-// Types that the call made, or one that it was called from, are looked at before others get in.
-void leave_with_new_types(ExclusiveHold& hold) {
-    new_types::guard();
-    hold.leave();
-    if (thread_record.innermost == nullptr)
-        new_types::settle();
-}
-
 }  // namespace
 
 extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispatch(
@@ -138,10 +129,6 @@ extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispa
     }
     ExclusiveHold hold(*entry->domain, argument_to_lock(*entry, a1, a2, a3));
     const std::intptr_t result = entry->function(a0, a1, a2, a3, a4, a5);
-    if (new_types::pending) [[unlikely]] {
-        leave_with_new_types(hold);
-        return result;
-    }
     hold.leave();
     if (quarantine::is_due() && thread_record.innermost == nullptr) [[unlikely]]
         quarantine::sweep();

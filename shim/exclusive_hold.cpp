@@ -8,7 +8,7 @@
 
 namespace pythonnogil::shim {
 
-thread_local constinit ThreadRecord thread_record{nullptr, nullptr, 0};
+thread_local constinit ThreadRecord thread_record{nullptr, nullptr, 0, false};
 
 namespace {
 

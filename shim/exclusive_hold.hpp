@@ -14,6 +14,7 @@
 #include "shim/borrowed_pool.hpp"
 #include "shim/compat.hpp"
 #include "shim/domain.hpp"
+#include "shim/fresh_types.hpp"
 
 namespace pythonnogil::shim {
 
@@ -25,9 +26,10 @@ struct ThreadRecord {
     ExclusiveHold* innermost;
     BorrowedPool* borrowed;
     std::size_t attention;  // how many holds of this thread must be seen to at a call into CPython
+    bool has_fresh_types;   // see fresh_types.hpp
 };
 
-// The initial-exec model costs one load instead of a call into the dynamic linker. It takes its 24
+// The initial-exec model costs one load instead of a call into the dynamic linker. It takes its 32
 // bytes from the reserve that glibc keeps for libraries loaded at run time.
 extern thread_local constinit ThreadRecord thread_record
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -310,6 +312,8 @@ inline bool ExclusiveHold::is_on_top() const {
 }
 
 inline void ExclusiveHold::leave() {
+    if (thread_record.has_fresh_types && previous_ == nullptr) [[unlikely]]
+        fresh_types::finish();
     left_ = true;
     thread_record.innermost = previous_;
     if (state_ == State::own)

@@ -154,11 +154,9 @@ constexpr SlotRow type_slots[] = {
 
 #undef SLOT
 
-void guard_slots(PyTypeObject* type) {
-    for (const SlotRow& row : type_slots) {
-        void*& slot = *reinterpret_cast<void**>(reinterpret_cast<char*>(type) + row.offset);
-        slot = guarded(slot, row.kind, EntryName(type->tp_name, row.name));
-    }
+void guard_slot(PyTypeObject* type, const SlotRow& row) {
+    void*& slot = *reinterpret_cast<void**>(reinterpret_cast<char*>(type) + row.offset);
+    slot = guarded(slot, row.kind, EntryName(type->tp_name, row.name));
 }
 
 // The plan of the image that registers the function. An image that is being imported has none yet.
@@ -257,7 +255,8 @@ void guard_type(PyTypeObject* type) {
     keep_default_free(type);
     const char* const name = type->tp_name;
     type->tp_call = guard_call_slot(type->tp_call, name, type);
-    guard_slots(type);
+    for (const SlotRow& row : type_slots)
+        guard_slot(type, row);
     type->tp_as_number = guard_suite(type->tp_as_number, EntryName(name, "tp_as_number"));
     type->tp_as_sequence = guard_suite(type->tp_as_sequence, EntryName(name, "tp_as_sequence"));
     type->tp_as_mapping = guard_suite(type->tp_as_mapping, EntryName(name, "tp_as_mapping"));
@@ -297,6 +296,66 @@ void guard_free(PyTypeObject* type) {
 void guard_ready_type(PyTypeObject* type) {
     guard_vectorcall(type);
     guard_free(type);
+}
+
+namespace {
+
+template <typename Suite>
+void copy_suite(const Suite* suite, Suite& copy) {
+    if (suite != nullptr)
+        copy = *suite;
+}
+
+void* slot_at(const PyTypeObject& type, std::size_t offset) {
+    return *reinterpret_cast<void* const*>(reinterpret_cast<const char*>(&type) + offset);
+}
+
+// `before` is the suite that the type had, and `copy` what stood in it. A suite that was put there
+// since is taken as new from end to end.
+template <typename Suite>
+void guard_changed_suite(Suite*& suite, const Suite* before, const Suite& copy,
+                         const EntryName& name) {
+    if (suite != before) {
+        suite = guard_suite(suite, name);
+        return;
+    }
+    auto** slots = reinterpret_cast<void**>(suite);
+    const auto* old_slots = reinterpret_cast<void* const*>(&copy);
+    for (std::size_t i = 0; suite != nullptr && i < sizeof(Suite) / sizeof(void*); ++i) {
+        if (slots[i] != old_slots[i])
+            slots[i] = guarded(slots[i], EntryKind::plain, name);
+    }
+}
+
+}  // namespace
+
+TypeSnapshot::TypeSnapshot(PyTypeObject* type) : type_(type), slots_(*type) {
+    copy_suite(type->tp_as_number, number_);
+    copy_suite(type->tp_as_sequence, sequence_);
+    copy_suite(type->tp_as_mapping, mapping_);
+    copy_suite(type->tp_as_async, async_);
+    copy_suite(type->tp_as_buffer, buffer_);
+}
+
+void TypeSnapshot::guard_changes() const {
+    const char* const name = type_->tp_name;
+    if (type_->tp_call != slots_.tp_call)
+        type_->tp_call = guard_call_slot(type_->tp_call, type_->tp_name, type_);
+    for (const SlotRow& row : type_slots) {
+        if (slot_at(*type_, row.offset) != slot_at(slots_, row.offset))
+            guard_slot(type_, row);
+    }
+    guard_changed_suite(type_->tp_as_number, slots_.tp_as_number, number_,
+                        EntryName(name, "tp_as_number"));
+    guard_changed_suite(type_->tp_as_sequence, slots_.tp_as_sequence, sequence_,
+                        EntryName(name, "tp_as_sequence"));
+    guard_changed_suite(type_->tp_as_mapping, slots_.tp_as_mapping, mapping_,
+                        EntryName(name, "tp_as_mapping"));
+    guard_changed_suite(type_->tp_as_async, slots_.tp_as_async, async_,
+                        EntryName(name, "tp_as_async"));
+    guard_changed_suite(type_->tp_as_buffer, slots_.tp_as_buffer, buffer_,
+                        EntryName(name, "tp_as_buffer"));
+    guard_ready_type(type_);
 }
 
 }  // namespace pythonnogil::shim

@@ -57,4 +57,25 @@ void guard_type(PyTypeObject* type);
 // instance (vectorcall) are sent through tp_call, and memory is given back through the quarantine.
 void guard_ready_type(PyTypeObject* type);
 
+// What the slots of a ready type were. Old code fills in some only after the type was made, so they
+// are looked at once more.
+class TypeSnapshot {
+  public:
+    explicit TypeSnapshot(PyTypeObject* type);
+
+    // Guards what has been put into the type since.
+    void guard_changes() const;
+
+    PyTypeObject* type() const { return type_; }
+
+  private:
+    PyTypeObject* type_;
+    PyTypeObject slots_;
+    PyNumberMethods number_{};
+    PySequenceMethods sequence_{};
+    PyMappingMethods mapping_{};
+    PyAsyncMethods async_{};
+    PyBufferProcs buffer_{};
+};
+
 }  // namespace pythonnogil::shim

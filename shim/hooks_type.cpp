@@ -4,9 +4,9 @@
 #include <vector>
 
 #include "shim/attempt.hpp"
+#include "shim/fresh_types.hpp"
 #include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
-#include "shim/new_types.hpp"
 
 namespace pythonnogil::shim::hooks {
 
@@ -71,6 +71,14 @@ struct GuardedSpec {
     std::vector<PyType_Slot> slots;
 };
 
+// A type that CPython has just made ready. False, with an exception set, when it cannot be guarded.
+bool guard_made(PyTypeObject* type) {
+    return attempt([&] {
+        guard_ready_type(type);
+        fresh_types::remember(type);
+    });
+}
+
 // `create` is CPython's function for the guarded specification.
 template <typename Create>
 PyObject* type_from(const PyType_Spec& original, Create create) {
@@ -78,10 +86,7 @@ PyObject* type_from(const PyType_Spec& original, Create create) {
     if (!attempt([&] { guarded.emplace(original); }))
         return nullptr;
     PyObject* type = create(&guarded->spec);
-    if (type != nullptr && !attempt([&] {
-            guard_ready_type(reinterpret_cast<PyTypeObject*>(type));
-            new_types::remember(reinterpret_cast<PyTypeObject*>(type));
-        }))
+    if (type != nullptr && !guard_made(reinterpret_cast<PyTypeObject*>(type)))
         Py_CLEAR(type);
     return type;
 }
@@ -103,7 +108,7 @@ int PyType_Ready(PyTypeObject* type) {
         return ::PyType_Ready(type);
     if (!attempt([&] { guard_type(type); }) || ::PyType_Ready(type) < 0)
         return -1;
-    return attempt([&] { guard_ready_type(type); }) ? 0 : -1;
+    return guard_made(type) ? 0 : -1;
 }
 
 int PyModule_AddType(PyObject* module, PyTypeObject* type) {

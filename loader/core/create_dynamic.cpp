@@ -19,7 +19,6 @@
 #ifdef Py_GIL_DISABLED
 #include "shim/exclusive_hold.hpp"
 #include "shim/guard_plan.hpp"
-#include "shim/new_types.hpp"
 #include "shim/thunk_pool.hpp"
 #endif
 
@@ -202,7 +201,6 @@ PyObject* load_guarded(State& state, PyObject* spec, PyObject* file, const std::
     const shim::GuardPlan& plan = shim::guard_plans::standard();
     shim::ExclusiveHold hold(plan.domain());
     PyObject* module = load(state, spec, file, name, path, &plan);
-    shim::new_types::settle();
     hold.leave();
     return module;
 }

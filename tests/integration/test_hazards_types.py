@@ -24,6 +24,19 @@ LATE = {
     "lazy slot": "(lambda lazy: lambda: repr(lazy))(late_types.make_lazy())",
     "lazy number": "(lambda number: lambda: -number)(late_types.make_lazy())",
 }
+# Ways in that few types have, and how often a round of each enters.
+RARE = {
+    "static metaclass": 8,
+    "heap metaclass": 8,
+    "type vectorcall": 1,
+    "late type vectorcall": 1,
+    "late slots": 5,
+    "old finalizer": 1,
+    "class getitem": 1,
+    "closures": 10,
+    "buffer released elsewhere": 2,
+    "module state": 2,  # CPython 3.13 frees no module that was made after the first thread
+}
 COUNTS = 400_000  # in each thread
 GENERATED = ["cython_fixture", "pybind_fixture"]
 
@@ -58,6 +71,22 @@ def test_type_that_cpython_readies(guarded: Stage, entry: str) -> None:
 @pytest.mark.parametrize("entry", LATE)
 def test_type_that_cpython_readies_control(unguarded: Stage, entry: str) -> None:
     unguarded.assert_hazard("increments.py", "late_types", LATE[entry], COUNTS)
+
+
+@pytest.mark.parametrize("kind", RARE)
+def test_rare_way_in(guarded: Stage, kind: str) -> None:
+    report = guarded.check("rare_types.py", kind)
+    assert report["one_round"] == RARE[kind]
+
+
+@pytest.mark.parametrize("kind", RARE)
+def test_rare_way_in_control(unguarded: Stage, kind: str) -> None:
+    unguarded.assert_hazard("rare_types.py", kind)
+
+
+def test_named_tuples(guarded: Stage) -> None:
+    """Their code is CPython's own, so there is nothing to guard: they work, and the GIL is off."""
+    guarded.check("rare_types.py", "named tuples")
 
 
 @pytest.mark.parametrize("caller", CALLERS)
