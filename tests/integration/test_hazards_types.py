@@ -1,5 +1,6 @@
 """Types of legacy modules: every slot, inheritance, calls through instances, dying objects."""
 
+import dataclasses
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,14 @@ RARE = {
     "buffer released elsewhere": 2,
     "module state": 2,  # CPython 3.13 frees no module that was made after the first thread
 }
+# Types whose objects die, some by way of a Python subclass, and some in ways of their own.
+MORTALS = [
+    *["Plain", "OwnFree", "Collected", "Weak", "Heap"],
+    *["Plain empty slots", "Plain slots", "Plain weak slots", "Plain dict", "Plain del"],
+    *["Collected empty slots", "Collected slots", "Collected weak slots", "Collected dict"],
+    *["Collected del", "OwnFree dict", "Weak slots", "Weak del", "Heap dict", "Heap del"],
+]
+DEATHS = ["Chain", "Chain dict", "Listed", "Phoenix", "Phoenix dict"]
 COUNTS = 400_000  # in each thread
 GENERATED = ["cython_fixture", "pybind_fixture"]
 
@@ -118,6 +127,31 @@ def test_dying_object_in_a_cache_of_raw_pointers(guarded: Stage, kind: str) -> N
 @pytest.mark.parametrize("kind", ["plain", "subclassed"])
 def test_dying_object_in_a_cache_of_raw_pointers_control(unguarded: Stage, kind: str) -> None:
     unguarded.assert_hazard("raw_cache.py", kind)
+
+
+@pytest.mark.parametrize("kind", MORTALS)
+def test_dying_object_of_every_kind_of_type(guarded: Stage, kind: str) -> None:
+    """Found by raw pointers and weak references while the collector runs: freed once, none left."""
+    report = guarded.check("mortals.py", kind)
+    assert report["ended"] > 1000
+
+
+@pytest.mark.parametrize("kind", [*MORTALS[:5], "Collected dict"])
+def test_dying_object_of_every_kind_of_type_control(unguarded: Stage, kind: str) -> None:
+    """The collector goes round for ever in what is left of the objects, hence the short limit."""
+    dataclasses.replace(unguarded, limit=4.0).assert_hazard("mortals.py", kind)
+
+
+@pytest.mark.parametrize("kind", DEATHS)
+def test_death_in_a_way_of_its_own(guarded: Stage, kind: str) -> None:
+    """Long chains, free lists, and objects that revive themselves: freed once, none left."""
+    report = guarded.check("mortals.py", kind)
+    assert report["ended"] > 1000
+
+
+@pytest.mark.parametrize("kind", DEATHS)
+def test_death_in_a_way_of_its_own_control(unguarded: Stage, kind: str) -> None:
+    unguarded.assert_hazard("mortals.py", kind)
 
 
 def need(extensions: Path, module: str) -> None:
