@@ -10,19 +10,23 @@ namespace pythonnogil::policy {
 
 namespace {
 
-// How many characters have to be put in, left out or replaced to get from one to the other.
+// How many characters have to be put in, left out, replaced or swapped with their neighbour to get
+// from one to the other.
 std::size_t edits_between(std::string_view from, std::string_view to) {
-    std::vector<std::size_t> row(to.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
-    for (const char character : from) {
-        std::size_t diagonal = row[0]++;
-        for (std::size_t j = 0; j < to.size(); ++j) {
-            const std::size_t replaced = diagonal + (to[j] == character ? 0 : 1);
-            diagonal = row[j + 1];
-            row[j + 1] = std::min({replaced, diagonal + 1, row[j] + 1});
+    std::vector<std::vector<std::size_t>> edits(from.size() + 1,
+                                                std::vector<std::size_t>(to.size() + 1));
+    std::iota(edits[0].begin(), edits[0].end(), std::size_t{0});
+    for (std::size_t i = 1; i <= from.size(); ++i) {
+        edits[i][0] = i;
+        for (std::size_t j = 1; j <= to.size(); ++j) {
+            const std::size_t replaced = edits[i - 1][j - 1] + (from[i - 1] == to[j - 1] ? 0 : 1);
+            edits[i][j] = std::min({replaced, edits[i - 1][j] + 1, edits[i][j - 1] + 1});
+            if (i > 1 && j > 1 && from[i - 1] == to[j - 2] && from[i - 2] == to[j - 1]) {
+                edits[i][j] = std::min(edits[i][j], edits[i - 2][j - 2] + 1);
+            }
         }
     }
-    return row.back();
+    return edits[from.size()][to.size()];
 }
 
 std::string lower_case(std::string_view text) {

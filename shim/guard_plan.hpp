@@ -30,6 +30,7 @@ class GuardPlan {
         Access access = Access::exclusive;
         std::vector<std::string> readers = {};  // qualified names; these enter shared
         bool locks_arguments = true;
+        std::string place = {};  // of the rule, for messages
     };
 
     explicit GuardPlan(Settings settings);
@@ -39,6 +40,9 @@ class GuardPlan {
     const std::string& module() const { return settings_.module; }
     Domain& domain() const { return *domain_.load(std::memory_order_relaxed); }
     Access access() const { return settings_.access; }
+
+    // "file:line" of the rule that made the plan; empty for the standard one.
+    const std::string& place() const { return settings_.place; }
 
     // How the function with this qualified name is guarded. One without a receiver, such as a
     // callback, can not be guarded by the object that it is called on.

@@ -17,16 +17,18 @@ std::string wrong_layout(const ImportInProgress& import) {
            "crash this interpreter; build it from source with this interpreter's headers";
 }
 
-// What a multi-phase definition says of itself.
-Verdict verdict_of(const PyModuleDef* definition, LegacyReason& reason) {
+// What a multi-phase definition is by what it says of itself, and how far that is believed.
+Verdict verdict_of(const PyModuleDef* definition, const ImportInProgress* import,
+                   LegacyReason& reason) {
     reason = LegacyReason::undeclared;
     for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0;
          ++slot) {
         if (slot->slot != Py_mod_gil)
             continue;
-        if (slot->value == Py_MOD_GIL_NOT_USED)
+        reason = slot->value == Py_MOD_GIL_NOT_USED ? LegacyReason::distrusted
+                                                    : LegacyReason::explicit_gil;
+        if (reason == LegacyReason::distrusted && (import == nullptr || !import->distrusts()))
             return Verdict::declared;
-        reason = LegacyReason::explicit_gil;
     }
     return Verdict::legacy;
 }
@@ -61,7 +63,7 @@ PyObject* PyModuleDef_Init(PyModuleDef* definition) {
     LegacyReason reason;
     if (module_definitions::answered(definition, reason)) {
         // Seen before, under this or another name: its slots are ours already.
-    } else if (verdict_of(definition, reason) == Verdict::declared) {
+    } else if (verdict_of(definition, import, reason) == Verdict::declared) {
         import->declared();
         return ::PyModuleDef_Init(definition);
     }
@@ -92,7 +94,7 @@ PyObject* PyModule_FromDefAndSpec2(PyModuleDef* definition, PyObject* spec, int 
     LegacyReason reason;
     const ImportInProgress* import = ImportInProgress::current();
     if (!module_definitions::answered(definition, reason) &&
-        verdict_of(definition, reason) == Verdict::legacy &&
+        verdict_of(definition, import, reason) == Verdict::legacy &&
         !answer(definition, reason, import == nullptr || import->guards()))
         return nullptr;
     return ::PyModule_FromDefAndSpec2(definition, spec, api_version);
@@ -104,8 +106,9 @@ PyObject* PyModule_FromDefAndSpec2(PyModuleDef* definition, PyObject* spec, int 
 // by its slots.
 int PyUnstable_Module_SetGIL(PyObject* module, void* gil) {
     ImportInProgress* import = ImportInProgress::current();
-    if (import != nullptr && import->verdict() == Verdict::unknown && gil == Py_MOD_GIL_NOT_USED)
-        import->declared();
+    if (import != nullptr && import->verdict() == Verdict::unknown && gil == Py_MOD_GIL_NOT_USED &&
+        !import->declared())
+        return -1;
     return ::PyUnstable_Module_SetGIL(module, Py_MOD_GIL_NOT_USED);
 }
 #endif

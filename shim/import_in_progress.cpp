@@ -18,6 +18,8 @@ const char* name_of(LegacyReason reason) {
             return "explicit";
         case LegacyReason::single_phase:
             return "single-phase";
+        case LegacyReason::distrusted:
+            return "distrusted";
     }
     return "undeclared";
 }
@@ -34,10 +36,13 @@ void set_import_error(const std::string& message, const std::string& name,
     Py_XDECREF(file);
 }
 
-ImportInProgress::ImportInProgress(std::string name, std::string path, const GuardPlan* plan,
+ImportInProgress::ImportInProgress(std::string name, std::string path, Mode mode,
+                                   policy::Decision decision, const GuardPlan* plan,
                                    bool can_declare_late)
     : name_(std::move(name)),
       path_(std::move(path)),
+      mode_(mode),
+      decision_(std::move(decision)),
       plan_(plan),
       can_declare_late_(can_declare_late),
       interpreter_(PyInterpreterState_Get()),
@@ -54,15 +59,22 @@ ImportInProgress* ImportInProgress::current() {
     return innermost;
 }
 
-void ImportInProgress::declared() {
+bool ImportInProgress::declared() {
+    if (distrusts())
+        return legacy(LegacyReason::distrusted);
     verdict_ = Verdict::declared;
+    return true;
 }
 
 bool ImportInProgress::legacy(LegacyReason reason) {
     if (verdict_ == Verdict::legacy)
         return !refused();
-    verdict_ = Verdict::legacy;
     reason_ = reason;
+    if (decision_.trust == policy::Trust::trusted) {
+        verdict_ = Verdict::trusted;
+        return true;
+    }
+    verdict_ = Verdict::legacy;
     if (admit(reason))
         return true;
     refuse_with_raised();

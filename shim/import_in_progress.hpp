@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/policy.hpp"
 #include "shim/compat.hpp"
 
 namespace pythonnogil::shim {
@@ -21,6 +22,7 @@ enum class LegacyReason {
     undeclared,    // multi-phase, without a Py_mod_gil slot
     explicit_gil,  // multi-phase, with a slot that says Py_MOD_GIL_USED
     single_phase,  // single-phase, and PyUnstable_Module_SetGIL was not called
+    distrusted,    // declares that it is safe, but the policy says otherwise
 };
 
 const char* name_of(LegacyReason reason);
@@ -28,13 +30,19 @@ const char* name_of(LegacyReason reason);
 // Sets ImportError with a message, the module's name and its path.
 void set_import_error(const std::string& message, const std::string& name, const std::string& path);
 
-enum class Verdict { unknown, declared, legacy };
+enum class Verdict {
+    unknown,
+    declared,
+    legacy,
+    trusted,  // does not declare that it is safe, but the policy says so
+};
 
 class ImportInProgress {
   public:
-    // `plan` says how the module is guarded if it is; null: not at all.
-    ImportInProgress(std::string name, std::string path, const GuardPlan* plan,
-                     bool can_declare_late);
+    // `mode` is the one for this module; `decision` is the rest of what the policy says of it.
+    // `plan` says how the module is guarded if it is legacy; null: not at all.
+    ImportInProgress(std::string name, std::string path, Mode mode, policy::Decision decision,
+                     const GuardPlan* plan, bool can_declare_late);
     virtual ~ImportInProgress();
     ImportInProgress(const ImportInProgress&) = delete;
     ImportInProgress& operator=(const ImportInProgress&) = delete;
@@ -42,11 +50,12 @@ class ImportInProgress {
     // The innermost import of this thread, or null.
     static ImportInProgress* current();
 
-    // Records that the module declares that it is safe without the GIL.
-    void declared();
+    // Records that the module declares that it is safe without the GIL, which makes a distrusted
+    // one legacy. False as for legacy().
+    bool declared();
 
-    // Records that the module is legacy. False, with a Python exception set and remembered: it must
-    // not be loaded.
+    // Records that the module is legacy, or, if the policy trusts it, that it need not be. False,
+    // with a Python exception set and remembered: it must not be loaded.
     bool legacy(LegacyReason reason);
 
     // Refuses the module: sets ImportError with this message, and remembers it.
@@ -72,9 +81,12 @@ class ImportInProgress {
     const std::string& path() const { return path_; }
     Verdict verdict() const { return verdict_; }
     LegacyReason reason() const { return reason_; }
-    // Whether a legacy module's entries are guarded (mode gil), or left alone.
+    Mode mode() const { return mode_; }
+    const policy::Decision& decision() const { return decision_; }
+    // Whether the module's entries are guarded if it is legacy, or left alone.
     bool guards() const { return plan_ != nullptr; }
     const GuardPlan& plan() const { return *plan_; }
+    bool distrusts() const { return decision_.trust == policy::Trust::distrusted; }
     // A single-phase module may declare itself after it was created, if it imports the function for
     // that.
     bool can_declare_late() const { return can_declare_late_; }
@@ -86,6 +98,8 @@ class ImportInProgress {
   private:
     std::string name_;
     std::string path_;
+    Mode mode_;
+    policy::Decision decision_;
     const GuardPlan* plan_;
     bool can_declare_late_;
     Verdict verdict_ = Verdict::unknown;

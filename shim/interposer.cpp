@@ -193,6 +193,12 @@ const Interposition* InterpositionTable::find(std::string_view symbol) const {
     return found == by_symbol_.end() ? nullptr : &found->second;
 }
 
+bool InterpositionTable::covers(const InterpositionTable& other) const {
+    return this == &other || std::ranges::all_of(other.by_symbol_, [this](const auto& item) {
+               return find(item.first) != nullptr;
+           });
+}
+
 PatchedImage patch(const ElfImage& image, const InterpositionTable& table) {
     std::vector<PatchedSlot> slots = find_slots(image, table);
     write_slots(image, slots, redirect, put_back);

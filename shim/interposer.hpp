@@ -33,6 +33,9 @@ class InterpositionTable {
 
     const Interposition* find(std::string_view symbol) const;
 
+    // Whether every symbol of the other table is in this one too.
+    bool covers(const InterpositionTable& other) const;
+
   private:
     std::unordered_map<std::string_view, Interposition> by_symbol_;
 };

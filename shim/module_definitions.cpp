@@ -19,6 +19,8 @@ using Create = PyObject* (*)(PyObject*, PyModuleDef*);
 struct Answer {
     LegacyReason reason;
     Create create;  // the module's own create slot, behind a thunk if it is guarded; or null
+    bool guards;
+    PyModuleDef_Slot* original;  // the module's own slots
     std::vector<PyModuleDef_Slot> slots;
 };
 
@@ -97,9 +99,13 @@ void guard(PyModuleDef*) {}
 void answer(PyModuleDef* definition, LegacyReason reason, bool guards) {
     const std::lock_guard lock(answers().mutex);
     std::unique_ptr<Answer>& answer = answers().by_definition[definition];
-    if (answer != nullptr && definition->m_slots == answer->slots.data())
-        return;
-    auto made = std::make_unique<Answer>(Answer{reason, nullptr, {}});
+    if (answer != nullptr && definition->m_slots == answer->slots.data()) {
+        if (answer->guards || !guards)
+            return;
+        // Loaded unguarded before, in another mode or under a name that the policy trusts.
+        definition->m_slots = answer->original;
+    }
+    auto made = std::make_unique<Answer>(Answer{reason, nullptr, guards, definition->m_slots, {}});
     for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0;
          ++slot)
         add_slot(*made, *slot, guards);

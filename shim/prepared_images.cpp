@@ -8,7 +8,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <set>
 
 #include "shim/log.hpp"
 
@@ -72,13 +71,33 @@ class LoaderLock {
 // those kept.
 struct SharedPatch {
     PatchedImage patched;
+    const InterpositionTable* table;
     std::size_t users;
 };
+
+// Redirects more imports of an image that was wanted for less until now: a module of it, loaded
+// unguarded before, is followed by one to be guarded.
+void extend(SharedPatch& patch_so_far, const ElfImage& image, const InterpositionTable& table) {
+    patch_so_far.patched.restore();
+    try {
+        patch_so_far.patched = patch(image, table);
+        patch_so_far.table = &table;
+    } catch (...) {
+        patch_so_far.patched = patch(image, *patch_so_far.table);
+        throw;
+    }
+}
 
 // What is known of the images of this process, by base address. Guarded by LoaderLock.
 struct KnownImages {
     std::map<std::uintptr_t, SharedPatch> patched;
-    std::set<std::uintptr_t> without_imports;
+    // Nothing of these is in the table.
+    std::map<std::uintptr_t, const InterpositionTable*> without_imports;
+
+    bool has_no_imports(const ElfImage& image, const InterpositionTable& table) const {
+        const auto place = without_imports.find(image.base());
+        return place != without_imports.end() && place->second->covers(table);
+    }
 };
 
 KnownImages& known_images() {
@@ -118,7 +137,7 @@ PreparedImages::PreparedImages(const std::string& path, int flags,
 void PreparedImages::prepare(const ElfImage& image, const InterpositionTable& table) {
     const bool visited = std::ranges::any_of(
         images_, [&](const ElfImage& other) { return other.base() == image.base(); });
-    if (visited || is_trusted(image) || known_images().without_imports.contains(image.base()))
+    if (visited || is_trusted(image) || known_images().has_no_imports(image, table))
         return;
     images_.push_back(image);
     redirect(image, table);
@@ -132,12 +151,15 @@ void PreparedImages::redirect(const ElfImage& image, const InterpositionTable& t
     if (place == known.patched.end()) {
         PatchedImage patched = patch(image, table);
         if (patched.slots().empty()) {
-            known.without_imports.insert(image.base());
+            known.without_imports.insert_or_assign(image.base(), &table);
             return;
         }
         log_debug("redirected " + std::to_string(patched.slots().size()) + " imports of " +
                   image.path());
-        place = known.patched.emplace(image.base(), SharedPatch{std::move(patched), 0}).first;
+        place =
+            known.patched.emplace(image.base(), SharedPatch{std::move(patched), &table, 0}).first;
+    } else if (!place->second.table->covers(table)) {
+        extend(place->second, image, table);
     }
     ++place->second.users;
     used_.push_back(image.base());

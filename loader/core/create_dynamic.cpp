@@ -10,6 +10,7 @@
 #include "loader/core/stack_switcher.hpp"
 #include "loader/core/state.hpp"
 #include "policy/abi_tag.hpp"
+#include "policy/wording.hpp"
 #include "shim/elf_file.hpp"
 #include "shim/hooked_functions.hpp"
 #include "shim/import_in_progress.hpp"
@@ -17,8 +18,8 @@
 #include "shim/prepared_images.hpp"
 
 #ifdef Py_GIL_DISABLED
+#include "loader/core/planning.hpp"
 #include "shim/exclusive_hold.hpp"
-#include "shim/guard_plan.hpp"
 #include "shim/thunk_pool.hpp"
 #endif
 
@@ -60,11 +61,24 @@ int dlopen_flags() {
     return static_cast<int>(flags);
 }
 
+// One import as the policy wants it done.
+struct Request {
+    std::string name;
+    std::string path;
+    Mode mode;
+    policy::Decision decision;
+};
+
+// None for an empty text. New reference.
+PyObject* text_or_none(const std::string& text) {
+    return text.empty() ? Py_NewRef(Py_None) : PyUnicode_DecodeFSDefault(text.c_str());
+}
+
 class Import final : public shim::ImportInProgress {
   public:
-    Import(State& state, std::string name, std::string path, const shim::GuardPlan* plan,
-           bool can_declare_late)
-        : ImportInProgress(std::move(name), std::move(path), plan, can_declare_late),
+    Import(State& state, const Request& request, const shim::GuardPlan* plan, bool can_declare_late)
+        : ImportInProgress(request.name, request.path, request.mode, request.decision, plan,
+                           can_declare_late),
           state_(state) {}
 
     // Announces a module whose init function ran in another interpreter. False with an exception
@@ -73,17 +87,21 @@ class Import final : public shim::ImportInProgress {
         return !std::exchange(is_announcement_due_, false) || announce(reason());
     }
 
-    void record() const { module_records::add({name(), path(), verdict(), reason(), state_.mode}); }
+    void record() const {
+        const bool guarded = verdict() == Verdict::legacy && guards();
+        module_records::add({name(), path(), verdict(), reason(), mode(),
+                             guarded ? decision().scope : policy::Scope::none, decision().rule});
+    }
 
   protected:
     // Each module is announced once; one that was refused is announced, and refused, every time.
     bool admit(LegacyReason reason) override {
-        if (module_records::find(name(), path()).has_value() && state_.mode != Mode::strict_nogil)
+        if (module_records::find(name(), path()).has_value() && mode() != Mode::strict_nogil)
             return true;
         if (!runs_elsewhere())
             return announce(reason);
         is_announcement_due_ = true;
-        if (state_.mode != Mode::strict_nogil)
+        if (mode() != Mode::strict_nogil)
             return true;
         // CPython writes this to stderr and fails in the importing interpreter, where the full text
         // follows.
@@ -94,9 +112,10 @@ class Import final : public shim::ImportInProgress {
 
   private:
     bool announce(LegacyReason reason) {
-        PyObject* answer =
-            PyObject_CallFunction(state_.announce, "sNs", name().c_str(),
-                                  PyUnicode_DecodeFSDefault(path().c_str()), shim::name_of(reason));
+        PyObject* answer = PyObject_CallFunction(
+            state_.announce, "ssNsNN", mode_name(mode()).data(), name().c_str(),
+            PyUnicode_DecodeFSDefault(path().c_str()), shim::name_of(reason),
+            text_or_none(evidence(reason)), text_or_none(rule_of_mode()));
         Py_XDECREF(answer);
         if (answer == nullptr)
             drop_traceback();
@@ -108,6 +127,19 @@ class Import final : public shim::ImportInProgress {
         PyObject* raised = PyErr_GetRaisedException();
         PyException_SetTraceback(raised, Py_None);
         PyErr_SetRaisedException(raised);
+    }
+
+    // What the policy has against a module that declares that it is safe.
+    std::string evidence(LegacyReason reason) const {
+        const policy::Rule* rule = decision().trust_rule;
+        if (reason != LegacyReason::distrusted || rule == nullptr)
+            return {};
+        return policy::place_of(*rule) + ": " + policy::printable(rule->reason);
+    }
+
+    // The rule that chose the mode of this module, if one did.
+    std::string rule_of_mode() const {
+        return decision().mode ? policy::place_of(*decision().rule) : std::string();
     }
 
     State& state_;
@@ -153,17 +185,41 @@ void keep(shim::PreparedImages& images, const shim::GuardPlan*) {
 }
 #endif
 
-// `plan` is null where legacy modules are not guarded.
-PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& name,
-               const std::string& path, const shim::GuardPlan* plan) {
+// What the policy and the mode of the process ask for; both may change while this thread imports.
+Request request_for(const State& state, const std::string& name, const std::string& path) {
+    policy::Decision decision = state.policy->decide(name);
+    const Mode mode = decision.mode.value_or(state.mode);
+    return {name, path, mode, std::move(decision)};
+}
+
+// Whether CPython loads the module without us: nobody wants it guarded or refused.
+bool is_left_to_cpython(const State& state, const Request& request) {
+    return request.mode == Mode::off || (state.gil_is_on && request.mode != Mode::strict_nogil);
+}
+
+void log_outcome(const Import& import) {
+    const char* outcome = shim::name_of(import.reason());
+    if (import.verdict() == Verdict::declared)
+        outcome = "declared";
+    else if (import.verdict() == Verdict::trusted)
+        outcome = "trusted";
+    const policy::Rule* rule = import.decision().rule;
+    shim::log_debug(import.name() + " (" + import.path() + "): " + outcome +
+                    (rule == nullptr ? "" : ", by " + policy::place_of(*rule)));
+}
+
+// `plan` is null where the module is not guarded, whatever it is.
+PyObject* load(State& state, PyObject* spec, PyObject* file, const Request& request,
+               const shim::GuardPlan* plan) {
     if (const auto mismatch = policy::abi_mismatch(
-            path, policy::AbiTag{PY_MAJOR_VERSION, PY_MINOR_VERSION, shim::free_threaded_build}))
-        throw shim::LoadError("module '" + name + "' (" + path + ") " + *mismatch);
-    shim::check_elf_file(path);
+            request.path,
+            policy::AbiTag{PY_MAJOR_VERSION, PY_MINOR_VERSION, shim::free_threaded_build}))
+        throw shim::LoadError("module '" + request.name + "' (" + request.path + ") " + *mismatch);
+    shim::check_elf_file(request.path);
     const auto& functions =
         plan != nullptr ? shim::guarding_functions() : shim::answering_functions();
-    shim::PreparedImages images(path, dlopen_flags(), functions);
-    Import import(state, name, path, plan, images.imports("PyUnstable_Module_SetGIL"));
+    shim::PreparedImages images(request.path, dlopen_flags(), functions);
+    Import import(state, request, plan, images.imports("PyUnstable_Module_SetGIL"));
     PyObject* module = call_original(state, spec, file);
     // Neither of the two ways to create a module decided it: a single-phase module that could have
     // declared itself and did not, or one that CPython had cached.
@@ -184,9 +240,7 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
         Py_CLEAR(module);
     if (module != nullptr) {
         import.record();
-        shim::log_debug(
-            name + " (" + path + "): " +
-            (import.verdict() == Verdict::declared ? "declared" : shim::name_of(import.reason())));
+        log_outcome(import);
     }
     return module;
 }
@@ -194,20 +248,18 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const std::string& 
 #ifdef Py_GIL_DISABLED
 // Init code runs as guarded as everything after it; so do constructors of C++ statics, which run
 // inside dlopen.
-PyObject* load_guarded(State& state, PyObject* spec, PyObject* file, const std::string& name,
-                       const std::string& path) {
-    if (state.mode != Mode::gil)
-        return load(state, spec, file, name, path, nullptr);
-    const shim::GuardPlan& plan = shim::guard_plans::standard();
-    shim::ExclusiveHold hold(plan.domain());
-    PyObject* module = load(state, spec, file, name, path, &plan);
+PyObject* load_guarded(State& state, PyObject* spec, PyObject* file, const Request& request) {
+    const shim::GuardPlan* plan = guard_plan_for(request.name, request.mode, request.decision);
+    if (plan == nullptr)
+        return load(state, spec, file, request, nullptr);
+    shim::ExclusiveHold hold(plan->domain());
+    PyObject* module = load(state, spec, file, request, plan);
     hold.leave();
     return module;
 }
 #else
-PyObject* load_guarded(State& state, PyObject* spec, PyObject* file, const std::string& name,
-                       const std::string& path) {
-    return load(state, spec, file, name, path, nullptr);
+PyObject* load_guarded(State& state, PyObject* spec, PyObject* file, const Request& request) {
+    return load(state, spec, file, request, nullptr);
 }
 #endif
 
@@ -230,7 +282,11 @@ PyObject* create_dynamic(PyObject* module, PyObject* const* arguments, Py_ssize_
     const auto path = text_attribute(spec, "origin");
     if (state.mode == Mode::off || !name || !path)
         return call_original(state, spec, file);
-    return at_boundary(*name, *path, [&] { return load_guarded(state, spec, file, *name, *path); });
+    return at_boundary(*name, *path, [&] {
+        const Request request = request_for(state, *name, *path);
+        return is_left_to_cpython(state, request) ? call_original(state, spec, file)
+                                                  : load_guarded(state, spec, file, request);
+    });
 }
 
 }  // namespace pythonnogil::loader

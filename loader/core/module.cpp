@@ -8,9 +8,11 @@
 #include "loader/core/errors.hpp"
 #include "loader/core/life.hpp"
 #include "loader/core/module_records.hpp"
+#include "loader/core/policy_functions.hpp"
 #include "loader/core/state.hpp"
 #include "policy/abi_tag.hpp"
 #include "policy/mode_selection.hpp"
+#include "policy/policy_selection.hpp"
 
 #ifdef Py_GIL_DISABLED
 #include "shim/exclusive_hold.hpp"
@@ -63,20 +65,48 @@ bool read_arguments(PyObject* list, std::vector<std::string>& arguments) {
     return true;
 }
 
+// Nothing, with an exception set, when something in them is not text.
+std::optional<std::vector<policy::XOption>> options_of(PyObject* x_options, PyObject* argv) {
+    std::vector<policy::XOption> known;
+    std::vector<std::string> words;
+    if (!read_x_options(x_options, known) || !read_arguments(argv, words))
+        return std::nullopt;
+    return policy::collect_x_options(known, words);
+}
+
+PyObject* resolve_policy(PyObject*, PyObject* arguments) {
+    PyObject* x_options = nullptr;
+    PyObject* argv = nullptr;
+    PyObject* environment = nullptr;
+    if (!PyArg_ParseTuple(arguments, "O!O!O:resolve_policy", &PyDict_Type, &x_options, &PyList_Type,
+                          &argv, &environment))
+        return nullptr;
+    const auto options = options_of(x_options, argv);
+    const auto variable = environment == Py_None ? std::nullopt : text_of(environment);
+    if (!options || PyErr_Occurred() != nullptr)
+        return nullptr;
+    return value_error_at_boundary([&]() -> PyObject* {
+        const auto file = policy::select_policy_file(*options, variable);
+        return file ? PyUnicode_DecodeFSDefault(file->c_str()) : Py_NewRef(Py_None);
+    });
+}
+
 PyObject* resolve_mode(PyObject*, PyObject* arguments) {
     PyObject* x_options = nullptr;
     PyObject* argv = nullptr;
     const char* environment = nullptr;
-    if (!PyArg_ParseTuple(arguments, "O!O!z:resolve_mode", &PyDict_Type, &x_options, &PyList_Type,
-                          &argv, &environment))
+    const char* mode_of_policy = nullptr;
+    if (!PyArg_ParseTuple(arguments, "O!O!zz:resolve_mode", &PyDict_Type, &x_options, &PyList_Type,
+                          &argv, &environment, &mode_of_policy))
         return nullptr;
-    std::vector<policy::XOption> known;
-    std::vector<std::string> words;
-    if (!read_x_options(x_options, known) || !read_arguments(argv, words))
+    const auto options = options_of(x_options, argv);
+    if (!options)
         return nullptr;
-    policy::ModeRequest request{policy::collect_x_options(known, words), std::nullopt};
+    policy::ModeRequest request{*options, std::nullopt};
     if (environment != nullptr)
         request.environment = environment;
+    if (mode_of_policy != nullptr)
+        request.policy = mode_from_name(mode_of_policy);
     try {
         const std::string_view name = mode_name(policy::select_mode(request));
         return PyUnicode_FromStringAndSize(name.data(), static_cast<Py_ssize_t>(name.size()));
@@ -119,7 +149,12 @@ bool prepare_guard() {
 PyObject* install(PyObject* module, PyObject* arguments) {
     const char* name = nullptr;
     PyObject* announce = nullptr;
-    if (!PyArg_ParseTuple(arguments, "sO:install", &name, &announce))
+    PyObject* capsule = nullptr;
+    int gil_is_on = 0;
+    if (!PyArg_ParseTuple(arguments, "sOOp:install", &name, &announce, &capsule, &gil_is_on))
+        return nullptr;
+    const policy::Policy* policy = policy_in(capsule);
+    if (policy == nullptr)
         return nullptr;
     const auto mode = mode_from_name(name);
     if (!mode) {
@@ -135,29 +170,10 @@ PyObject* install(PyObject* module, PyObject* arguments) {
     if (!prepare_guard())
         return nullptr;
     Py_XSETREF(state.announce, Py_NewRef(announce));
+    state.gil_is_on = gil_is_on != 0;
+    state.policy = policy;
     state.mode = *mode;
     Py_RETURN_NONE;
-}
-
-PyObject* modules(PyObject*, PyObject*) {
-    PyObject* list = PyList_New(0);
-    for (const ModuleRecord& record : module_records::all()) {
-        const bool legacy = record.verdict == shim::Verdict::legacy;
-        const std::string_view mode = mode_name(record.mode);
-        PyObject* item =
-            Py_BuildValue("{s:s,s:N,s:s,s:s,s:s#,s:n}", "name", record.name.c_str(), "path",
-                          PyUnicode_DecodeFSDefault(record.path.c_str()), "verdict",
-                          legacy ? "legacy" : "declared", "reason",
-                          legacy ? shim::name_of(record.reason) : "", "mode", mode.data(),
-                          static_cast<Py_ssize_t>(mode.size()), "entries", entries_of(record));
-        const bool appended = item != nullptr && list != nullptr && PyList_Append(list, item) == 0;
-        Py_XDECREF(item);
-        if (!appended) {
-            Py_XDECREF(list);
-            return nullptr;
-        }
-    }
-    return list;
 }
 
 PyObject* abi_mismatch(PyObject*, PyObject* path) {
@@ -197,10 +213,20 @@ void free_state(void* module) {
 
 PyMethodDef methods[] = {
     {"resolve_mode", resolve_mode, METH_VARARGS,
-     "resolve_mode($module, xoptions, orig_argv, environ, /)\n--\n\n"
-     "The mode that the command line and the environment ask for."},
+     "resolve_mode($module, xoptions, orig_argv, environ, policy, /)\n--\n\n"
+     "The mode that the command line, the environment or the policy file asks for."},
+    {"resolve_policy", resolve_policy, METH_VARARGS,
+     "resolve_policy($module, xoptions, orig_argv, environ, /)\n--\n\n"
+     "The policy file that the command line or the environment names."},
+    {"read_policy", read_policy, METH_VARARGS,
+     "read_policy($module, file, shipped, /)\n--\n\nReads a policy file."},
+    {"describe_policy", describe_policy, METH_O,
+     "describe_policy($module, policy, /)\n--\n\nWhat a policy says of the process."},
+    {"explain_policy", explain_policy, METH_VARARGS,
+     "explain_policy($module, policy, name, /)\n--\n\nWhat a policy says of one module, and why."},
     {"install", install, METH_VARARGS,
-     "install($module, mode, announce, /)\n--\n\nSets the mode for the imports to come."},
+     "install($module, mode, announce, policy, gil_is_on, /)\n--\n\n"
+     "Sets the mode and the policy for the imports to come."},
     {"create_dynamic", _PyCFunction_CAST(create_dynamic), METH_FASTCALL,
      "create_dynamic($module, spec, file=<unrepresentable>, /)\n--\n\nCreate an extension module."},
     {"modules", modules, METH_NOARGS,

@@ -81,4 +81,47 @@ std::size_t entries_of(const ModuleRecord&) {
 }
 #endif
 
+namespace {
+
+const char* name_of(shim::Verdict verdict) {
+    switch (verdict) {
+        case shim::Verdict::legacy:
+            return "legacy";
+        case shim::Verdict::trusted:
+            return "trusted";
+        default:
+            return "declared";
+    }
+}
+
+PyObject* describe(const ModuleRecord& record) {
+    const bool declared = record.verdict == shim::Verdict::declared;
+    PyObject* rule = record.rule == nullptr
+                         ? Py_NewRef(Py_None)
+                         : PyUnicode_DecodeFSDefault(policy::place_of(*record.rule).c_str());
+    // The names are constants that end in a zero.
+    return Py_BuildValue(
+        "{s:s,s:N,s:s,s:s,s:s,s:s,s:N,s:n}", "name", record.name.c_str(), "path",
+        PyUnicode_DecodeFSDefault(record.path.c_str()), "verdict", name_of(record.verdict),
+        "reason", declared ? "" : shim::name_of(record.reason), "mode",
+        mode_name(record.mode).data(), "scope", policy::scope_name(record.scope).data(), "rule",
+        rule, "entries", static_cast<Py_ssize_t>(entries_of(record)));
+}
+
+}  // namespace
+
+PyObject* modules(PyObject*, PyObject*) {
+    PyObject* list = PyList_New(0);
+    for (const ModuleRecord& record : module_records::all()) {
+        PyObject* item = list == nullptr ? nullptr : describe(record);
+        const bool appended = item != nullptr && PyList_Append(list, item) == 0;
+        Py_XDECREF(item);
+        if (!appended) {
+            Py_XDECREF(list);
+            return nullptr;
+        }
+    }
+    return list;
+}
+
 }  // namespace pythonnogil::loader

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "policy/policy.hpp"
 #include "pythonnogil/mode.hpp"
 #include "shim/import_in_progress.hpp"
 
@@ -16,8 +17,10 @@ struct ModuleRecord {
     std::string name;
     std::string path;
     shim::Verdict verdict;
-    shim::LegacyReason reason;  // of a legacy module
+    shim::LegacyReason reason;  // of a legacy or trusted module
     Mode mode;
+    policy::Scope scope;       // none where the module is not guarded
+    const policy::Rule* rule;  // the one that decided, if there was one; never freed
 };
 
 // How many entries of the module's file, its private libraries not counted, are guarded.
@@ -35,5 +38,8 @@ std::vector<ModuleRecord> all();
 void clear();
 
 }  // namespace module_records
+
+// The function modules() of pythonnogil._core: all records as a list of dictionaries.
+PyObject* modules(PyObject* module, PyObject* no_arguments);
 
 }  // namespace pythonnogil::loader

@@ -1,6 +1,7 @@
 // What one interpreter's copy of the native core knows.
 #pragma once
 
+#include "policy/policy.hpp"
 #include "pythonnogil/mode.hpp"
 #include "shim/compat.hpp"
 
@@ -9,8 +10,11 @@ namespace pythonnogil::loader {
 // Written by install(), under the import lock of the hook, before any import reads it.
 struct State {
     Mode mode = Mode::off;
-    PyObject* announce = nullptr;  // strong; called with (name, path, reason)
-    PyObject* original = nullptr;  // strong; CPython's _imp.create_dynamic
+    // With the GIL on nothing is guarded, only refused.
+    bool gil_is_on = false;
+    const policy::Policy* policy = nullptr;  // never freed: records keep pointers into it
+    PyObject* announce = nullptr;            // strong; announce of _announcement.py
+    PyObject* original = nullptr;            // strong; CPython's _imp.create_dynamic
 };
 
 State& state_of(PyObject* module);

@@ -40,20 +40,24 @@ _in_default_mode = False
 _gil_is_on = sys._is_gil_enabled()
 
 
-def install(mode: str | None = None) -> None:
+def install(
+    mode: str | None = None, policy: "str | os.PathLike[str] | None" = None
+) -> None:
     """Put the import hook in place, where no start-up file did it (``python -S``, embedding).
 
     *mode* is ``gil``, ``strict-nogil``, ``unsafe-nogil`` or ``off`` and applies to extensions
-    imported from now on. Without it the mode is what the command line or the environment asks
-    for; a hook that is in place already stays as it is.
+    imported from now on. *policy* is the path of a policy file, which takes the place of the one
+    in force. Without a mode, that of the command line, the environment or an earlier call stays;
+    where none of them chose one, the policy file may. Without both, a hook that is in place already
+    stays as it is.
 
-    Raises ValueError for an unknown mode and HookError (a RuntimeError) where the mode cannot be
-    had, in which case nothing changes.
+    Raises ValueError for an unknown mode or a bad policy and HookError (a RuntimeError) where the
+    mode cannot be had, in which case nothing changes.
     """
     from pythonnogil import _startup
 
-    if mode is not None:
-        _startup.use(mode)
+    if mode is not None or policy is not None:
+        _startup.use(mode, policy)
     elif not _startup.installed():
         _startup.use_what_was_asked_for()
 
@@ -68,8 +72,8 @@ def mode() -> str:
 def modules() -> "list[ModuleInfo]":
     """What is known of each extension that the hook saw loading, in the order of loading.
 
-    CPython's own extensions appear only when a mode was asked for: otherwise CPython loads them
-    without our help.
+    CPython's own extensions appear only when a mode or a policy was asked for: otherwise CPython
+    loads them without our help.
     """
     core = sys.modules.get("pythonnogil._core")
     return core.modules() if core is not None else []
@@ -78,7 +82,13 @@ def modules() -> "list[ModuleInfo]":
 def _start_up() -> None:
     """What the start-up files call; calling it again does nothing."""
     global _in_default_mode
-    if sys._xoptions or sys.warnoptions or os.environ.get("PYTHONNOGIL_MODE"):
+    environ = os.environ
+    if (
+        sys._xoptions
+        or sys.warnoptions
+        or environ.get("PYTHONNOGIL_MODE")
+        or environ.get("PYTHONNOGIL_POLICY")
+    ):
         from pythonnogil import _startup
 
         _startup.install()

@@ -29,6 +29,7 @@ _WHY = {
     "single-phase": (
         "it uses single-phase initialization and does not declare that it is safe without the GIL"
     ),
+    "distrusted": "it declares that it is safe without the GIL, but the policy distrusts it",
 }
 
 # Frames of these files never are the line that imports: ours and the import system's.
@@ -39,11 +40,17 @@ _NOT_THE_IMPORTING_LINE = (
 )
 
 
-def announce(mode: str, name: str, path: str, reason: str) -> None:
-    """Warn of, or refuse, the legacy extension *name* from the file *path*."""
-    why = _WHY[reason]
+def announce(
+    mode: str, name: str, path: str, reason: str, evidence: str | None, mode_rule: str | None
+) -> None:
+    """Warn of, or refuse, the legacy extension *name* from the file *path*.
+
+    *evidence* is what the policy has against a distrusted extension, after the place of its rule;
+    *mode_rule* is the place of the rule that chose the mode, if the policy did.
+    """
+    why = _WHY[reason] + (f" ({evidence})" if evidence else "")
     if mode == "strict-nogil":
-        raise refusal(name, path, why)
+        raise refusal(name, path, why, mode_rule)
     if mode == "unsafe-nogil":
         warn(
             f"unsafe import of {name!r} ({path}): {why}, and mode unsafe-nogil runs it unguarded; "
@@ -57,16 +64,21 @@ def announce(mode: str, name: str, path: str, reason: str) -> None:
         )
 
 
-def refusal(name: str, path: str, why: str) -> ImportError:
+def refusal(name: str, path: str, why: str, mode_rule: str | None = None) -> ImportError:
     """The error with which strict mode refuses an extension."""
     from pythonnogil import _distribution
 
     owner = _distribution.owner_of(path, sys.path)
     origin = f" from {owner}" if owner else ""
     release = f"a release of {owner.name}" if owner else "a release"
+    way_out = (
+        f'mode = "gil" in the rule {mode_rule}'
+        if mode_rule
+        else "PYTHONNOGIL_MODE=gil or -X nogil-mode=gil"
+    )
     return ImportError(
         f"strict-nogil refuses {name!r} ({path}){origin}: {why}; use {release} that declares its "
-        "safety, or run it under a lock with PYTHONNOGIL_MODE=gil or -X nogil-mode=gil",
+        f"safety, or run it under a lock with {way_out}",
         name=name,
         path=path,
     )

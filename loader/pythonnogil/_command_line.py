@@ -3,11 +3,13 @@
 Exit codes: 0 done, 1 failed, 2 used wrongly; ``run`` ends with the code of its program.
 """
 
+import os
 import sys
 from collections.abc import Sequence
 
 from pythonnogil import _startup
 from pythonnogil._entries_command import Entries
+from pythonnogil._policy_commands import Policy
 from pythonnogil._scan_command import Scan
 from pythonnogil._usage import UsageError
 
@@ -17,9 +19,9 @@ PROGRAM = "python -m pythonnogil"
 class Run:
     """Run a Python program with the import hook in place.
 
-    usage: python -m pythonnogil run [--mode MODE] SCRIPT [ARGUMENT ...]
-           python -m pythonnogil run [--mode MODE] -m MODULE [ARGUMENT ...]
-           python -m pythonnogil run [--mode MODE] -c CODE [ARGUMENT ...]
+    usage: python -m pythonnogil run [OPTION ...] SCRIPT [ARGUMENT ...]
+           python -m pythonnogil run [OPTION ...] -m MODULE [ARGUMENT ...]
+           python -m pythonnogil run [OPTION ...] -c CODE [ARGUMENT ...]
 
     The program runs as under plain python. Where the package is installed, plain python has the
     hook anyway; this command is for interpreters started with -S, which skip it, and for choosing
@@ -30,10 +32,12 @@ class Run:
                     strict-nogil   legacy extensions are refused
                     unsafe-nogil   legacy extensions run unguarded
                     off            extensions are left to CPython
+      --policy FILE what holds for single modules; see policy --help
     """
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self.mode: str | None = None
+        self.policy: str | None = None
         self.kind = ""
         self.program = ""
         self.arguments: list[str] = []
@@ -44,6 +48,8 @@ class Run:
             word = words.pop(0)
             if word == "--mode" or word.startswith("--mode="):
                 self.mode = _value(word, words)
+            elif word == "--policy" or word.startswith("--policy="):
+                self.policy = _value(word, words)
             elif word in ("-m", "-c"):
                 self.kind, self.program, self.arguments = word, _value(word, words), words
                 return
@@ -66,6 +72,8 @@ class Run:
         try:
             if not _startup.installed():
                 _startup.use_what_was_asked_for()
+            if self.policy is not None:
+                self._change_policy(os.path.abspath(self.policy))
             if self.mode is not None:
                 self._change_mode(self.mode)
         except (ValueError, _startup.HookError) as error:
@@ -78,10 +86,19 @@ class Run:
                 "keep one of them"
             )
         _startup.use(mode)
-        _startup.hand_on_to_children(mode)
+        _startup.hand_on_to_children(mode, None)
+
+    def _change_policy(self, file: str) -> None:
+        if "nogil-policy" in sys._xoptions and file != _startup.policy_file():
+            raise UsageError(
+                f"two policies at once: -X nogil-policy={sys._xoptions['nogil-policy']} and "
+                f"--policy {file}; keep one of them"
+            )
+        _startup.use(None, file)
+        _startup.hand_on_to_children(None, file)
 
 
-COMMANDS = {"run": Run, "scan": Scan, "entries": Entries}
+COMMANDS = {"run": Run, "scan": Scan, "entries": Entries, "policy": Policy}
 
 
 def main(arguments: Sequence[str]) -> int:

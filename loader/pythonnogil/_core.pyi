@@ -10,23 +10,95 @@ class ModuleInfo(TypedDict):
 
     name: str
     path: str
-    verdict: Literal["declared", "legacy"]
-    reason: str
+    verdict: Literal["declared", "legacy", "trusted"]
+    reason: Literal["", "undeclared", "explicit", "single-phase", "distrusted"]
     mode: str
+    scope: str
+    rule: str | None
     entries: int
 
-def resolve_mode(xoptions: dict[str, str | bool], orig_argv: list[str], environ: str | None) -> str:
-    """The mode that sys._xoptions, sys.orig_argv and PYTHONNOGIL_MODE select.
+class Policy:
+    """A policy that was read, for the functions below. The name does not exist at run time."""
 
-    *environ* is None when the variable is unset or silenced by -E or -I. Raises ValueError with
-    one line for the user when the selection is bad.
+class PolicyDescription(TypedDict):
+    """What a policy says of the process: its mode, whether some rule refuses, how many rules."""
+
+    mode: str | None
+    refuses: bool
+    rules: int
+
+class RuleDescription(TypedDict):
+    """One rule: its pattern, its place as ``file:line``, and its evidence."""
+
+    match: str
+    place: str
+    reason: str | None
+    link: str | None
+
+class DecisionDescription(TypedDict):
+    """What a policy decides for one module; the rules are places, None where there was none."""
+
+    mode: str | None
+    scope: str
+    group: str | None
+    readers: list[str]
+    trust: str
+    lock_arguments: bool
+    rule: str | None
+    trust_rule: str | None
+
+class Explanation(TypedDict):
+    """The rules that match a module, the one that decides first, and the decision."""
+
+    rules: list[RuleDescription]
+    decision: DecisionDescription
+
+def resolve_mode(
+    xoptions: dict[str, str | bool],
+    orig_argv: list[str],
+    environ: str | None,
+    policy: str | None,
+    /,
+) -> str:
+    """The mode that sys._xoptions, sys.orig_argv, PYTHONNOGIL_MODE or the policy file selects.
+
+    *environ* is None when the variable is unset or silenced by -E or -I; *policy* is the mode that
+    the policy file has. Raises ValueError with one line for the user when the selection is bad.
     """
 
-def install(mode: str, announce: Callable[[str, str, str], object]) -> None:
-    """Set the mode for extensions loaded from now on.
+def resolve_policy(
+    xoptions: dict[str, str | bool], orig_argv: list[str], environ: str | None, /
+) -> str | None:
+    """The policy file that sys._xoptions, sys.orig_argv and PYTHONNOGIL_POLICY select.
 
-    ``announce(name, path, reason)`` is called once for each legacy extension before its code runs,
-    with the reason "undeclared", "explicit" or "single-phase". What it raises refuses the import.
+    Raises ValueError with one line for the user when the selection is bad.
+    """
+
+def read_policy(file: str | None, shipped: str | None, /) -> Policy:
+    """Read the user's policy file and the one that comes with the package.
+
+    Raises ValueError with one line for the user when one of them is bad.
+    """
+
+def describe_policy(policy: Policy, /) -> PolicyDescription:
+    """What the policy says of the process."""
+
+def explain_policy(policy: Policy, name: str, /) -> Explanation:
+    """What the policy says of the module *name*, and why."""
+
+def install(
+    mode: str,
+    announce: Callable[[str, str, str, str, str | None, str | None], object],
+    policy: Policy,
+    gil_is_on: bool,
+    /,
+) -> None:
+    """Set the mode and the policy for extensions loaded from now on.
+
+    ``announce(mode, name, path, reason, evidence, mode_rule)`` is called once for each legacy
+    extension before its code runs, with the mode and reason of ModuleInfo, what the policy has
+    against a distrusted one, and the place of the rule that chose the mode. What it raises refuses
+    the import.
     """
 
 def create_dynamic(spec: ModuleSpec, file: object = ..., /) -> ModuleType:

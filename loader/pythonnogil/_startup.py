@@ -17,8 +17,12 @@ if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
     from types import ModuleType
 
+    from pythonnogil._core import Policy
+
 MODES = ("gil", "strict-nogil", "unsafe-nogil", "off")
 ENVIRONMENT_VARIABLE = "PYTHONNOGIL_MODE"
+POLICY_VARIABLE = "PYTHONNOGIL_POLICY"
+SHIPPED_POLICY = os.path.join(os.path.dirname(__file__), "policy.toml")
 _MODE_OPTIONS = ("strict-nogil", "unsafe-nogil", "nogil-mode")
 
 # CPython's own loader. The native core calls it too, and takes it from here: when the core is
@@ -27,6 +31,11 @@ original_create_dynamic = pythonnogil._original_create_dynamic
 
 _installed = pythonnogil._in_default_mode
 _mode = "gil" if _installed else "off"
+_mode_was_chosen = False
+
+# What the native core read; the file is the user's. None until there is a core.
+_policy: "Policy | None" = None
+_policy_file: str | None = None
 
 # What loads extensions; None as long as the stand-in waits for the first one.
 _loader: "Callable[..., ModuleType] | None" = None
@@ -71,45 +80,94 @@ def mode_from_command_line() -> bool:
     return any(name in sys._xoptions for name in _MODE_OPTIONS)
 
 
+def policy_file() -> str | None:
+    """The user's policy file in force, as an absolute path."""
+    return _policy_file
+
+
 def use_what_was_asked_for() -> None:
     """Put the hook in place, in the mode that the command line or the environment asks for.
 
-    Raises ValueError for a bad selection, HookError where the mode cannot be had.
+    Raises ValueError for a bad selection or policy, HookError where the mode cannot be had.
     """
     if any("pythonnogil." in option for option in sys.warnoptions):
         from pythonnogil import _warning_options
 
         _warning_options.apply_again(sys.warnoptions)
-    environment = None
-    if not sys.flags.ignore_environment:
-        environment = os.environ.get(ENVIRONMENT_VARIABLE)
-    if not environment and not _any_option_of_ours():
+    nothing_asked_for = not _variable(ENVIRONMENT_VARIABLE) and not _variable(POLICY_VARIABLE)
+    if nothing_asked_for and not _any_option_of_ours():
         _wait_for_first_extension()
         return
-    core = _load_core()
-    chosen = core.resolve_mode(dict(sys._xoptions), list(sys.orig_argv), environment)
-    _put_in_place(chosen, core)
-    if mode_from_command_line():
-        hand_on_to_children(chosen)
+    core = load_core()
+    file = policy_asked_for(core)
+    policy = read_policy(core, file)
+    chosen = mode_asked_for(core, core.describe_policy(policy)["mode"])
+    _put_in_place(chosen, core, policy, file)
+    hand_on_to_children(chosen if mode_from_command_line() else None, file)
 
 
-def use(mode: str) -> None:
-    """Put the hook in place in *mode*, or change the mode of a hook that is.
+def use(mode: str | None, policy: "str | os.PathLike[str] | None" = None) -> None:
+    """Put the hook in place in *mode* and with *policy*, or change those of a hook that is.
 
-    Raises ValueError for an unknown mode, HookError where the mode cannot be had.
+    Raises ValueError for an unknown mode or a bad policy, HookError where the mode cannot be had.
     """
-    if mode not in MODES:
+    global _mode_was_chosen
+    if mode is not None and mode not in MODES:
         raise ValueError(f'pythonnogil: unknown mode "{mode}"; choose one of {", ".join(MODES)}')
-    _put_in_place(mode, _load_core() if mode != "off" else None)
+    if policy is None:
+        assert mode is not None
+        _put_in_place(mode, load_core() if mode != "off" else None, _policy, _policy_file)
+    else:
+        core = load_core()
+        file = os.path.abspath(os.fsdecode(policy))
+        read = read_policy(core, file)
+        _put_in_place(mode or _mode_that_stays(core, read), core, read, file)
+    _mode_was_chosen = _mode_was_chosen or mode is not None
 
 
-def hand_on_to_children(mode: str) -> None:
-    """Leave the mode in the environment, since child processes do not inherit -X options.
+def policy_asked_for(core: "ModuleType") -> str | None:
+    """The policy file that the command line or the environment names, as an absolute path."""
+    options = dict(sys._xoptions), list(sys.orig_argv)
+    file = core.resolve_policy(*options, _variable(POLICY_VARIABLE))
+    return None if file is None else os.path.abspath(file)
 
-    Children started with -E or -I, which is what multiprocessing does in a process that was
-    itself started with them, do not look there and run in the default mode.
+
+def read_policy(core: "ModuleType", file: str | None) -> "Policy":
+    """The policy of *file*, if there is one, together with the one that comes with the package."""
+    if file is None:
+        return _shipped_policy(core)
+    return core.read_policy(file, SHIPPED_POLICY)
+
+
+def mode_asked_for(core: "ModuleType", mode_of_policy: str | None) -> str:
+    """The mode that the command line, the environment or else the policy file chooses."""
+    options = dict(sys._xoptions), list(sys.orig_argv)
+    return core.resolve_mode(*options, _variable(ENVIRONMENT_VARIABLE), mode_of_policy)
+
+
+def load_core() -> "ModuleType":
+    """The native core. Raises HookError where it cannot be loaded."""
+    try:
+        import pythonnogil._core
+    except ImportError as error:
+        raise HookError(
+            f"pythonnogil: its native core cannot be loaded ({error}); "
+            "reinstall pythonnogil for this interpreter"
+        ) from error
+    return pythonnogil._core
+
+
+def hand_on_to_children(mode: str | None, policy: str | None) -> None:
+    """Leave these in the environment, since child processes do not inherit -X options.
+
+    The path of the policy is absolute, because a child may run in another folder. Children started
+    with -E or -I, which is what multiprocessing does in a process that was itself started with
+    them, do not look there and run in the default mode.
     """
-    os.environ[ENVIRONMENT_VARIABLE] = mode
+    if mode is not None:
+        os.environ[ENVIRONMENT_VARIABLE] = mode
+    if policy is not None:
+        os.environ[POLICY_VARIABLE] = policy
 
 
 def create_first(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
@@ -122,6 +180,24 @@ def create_first(spec: "ModuleSpec", /, *file: object) -> "ModuleType":
 
 
 pythonnogil._leave_out_of_tracebacks(create_first)
+
+
+def _shipped_policy(core: "ModuleType") -> "Policy":
+    try:
+        return core.read_policy(None, SHIPPED_POLICY)
+    except ValueError as error:
+        raise HookError(f"{error}; reinstall pythonnogil") from error
+
+
+def _variable(name: str) -> str | None:
+    return None if sys.flags.ignore_environment else os.environ.get(name)
+
+
+def _mode_that_stays(core: "ModuleType", policy: "Policy") -> str:
+    if _mode_was_chosen:
+        return _mode
+    mode_of_policy = core.describe_policy(policy)["mode"]
+    return mode_asked_for(core, mode_of_policy or (_mode if _installed else None))
 
 
 def _any_option_of_ours() -> bool:
@@ -144,34 +220,37 @@ def _wait_for_first_extension() -> None:
 
 def _bring_in_core() -> None:
     try:
-        _put_in_place("gil", _load_core())
+        core = load_core()
+        _put_in_place("gil", core, read_policy(core, None), None)
     except HookError as error:
         _leave_to_cpython(str(error))
 
 
-def _load_core() -> "ModuleType":
-    try:
-        import pythonnogil._core
-    except ImportError as error:
-        raise HookError(
-            f"pythonnogil: its native core cannot be loaded ({error}); "
-            "reinstall pythonnogil for this interpreter"
-        ) from error
-    return pythonnogil._core
+def _put_in_place(
+    mode: str, core: "ModuleType | None", policy: "Policy | None", file: str | None
+) -> None:
+    global _policy, _policy_file
+    if core is None or mode == "off":
+        _select(mode, original_create_dynamic)
+    else:
+        policy = policy or _shipped_policy(core)
+        # What is refused in strict mode is refused with the GIL on as well.
+        refuses = mode == "strict-nogil" or core.describe_policy(policy)["refuses"]
+        _use_core(mode, core, policy, refuses)
+    _policy, _policy_file = policy, file
 
 
-def _put_in_place(mode: str, core: "ModuleType | None") -> None:
-    # What strict mode refuses is refused with the GIL on as well.
-    if core is None or mode == "off" or (mode != "strict-nogil" and pythonnogil._gil_is_on):
+def _use_core(mode: str, core: "ModuleType", policy: "Policy", refuses: bool) -> None:
+    if pythonnogil._gil_is_on and not refuses:
         _select(mode, original_create_dynamic)
         return
     obstacle = core.platform_support()
     if obstacle is None:
-        core.install(mode, _announcer(mode))
+        core.install(mode, _announce, policy, pythonnogil._gil_is_on)
         _select(mode, core.create_dynamic)
         return
     text = f"pythonnogil: no mode but off works on this platform: {obstacle.rstrip('.')}"
-    if mode == "strict-nogil":
+    if refuses:
         raise HookError(text)
     _leave_to_cpython(text)
 
@@ -193,18 +272,15 @@ def _leave_to_cpython(text: str) -> None:
     _announcement.warn(f"{text}; extensions are left to CPython", RuntimeWarning)
 
 
-def _announcer(mode: str) -> "Callable[[str, str, str], None]":
-    # The mode is bound, not looked up: while another thread changes it, an extension that the core
-    # loads in strict mode must not be announced in a weaker one.
-    def announce(name: str, path: str, reason: str) -> None:
-        # Built with a GIL, CPython's own single-phase extensions leave their declaration out.
-        if pythonnogil._gil_is_on and pythonnogil._is_of_cpython(name, path):
-            return
-        from pythonnogil import _announcement
+def _announce(
+    mode: str, name: str, path: str, reason: str, evidence: str | None, mode_rule: str | None
+) -> None:
+    # Built with a GIL, CPython's own single-phase extensions leave their declaration out.
+    if pythonnogil._gil_is_on and reason != "distrusted" and pythonnogil._is_of_cpython(name, path):
+        return
+    from pythonnogil import _announcement
 
-        _announcement.announce(mode, name, path, reason)
-
-    return announce
+    _announcement.announce(mode, name, path, reason, evidence, mode_rule)
 
 
 def _end_process(error: Exception) -> None:

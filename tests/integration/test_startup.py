@@ -246,7 +246,10 @@ def test_without_its_core_a_mode_that_was_asked_for_ends_the_process(
 
 UNSUPPORTING_CORE = """
 def platform_support(): return "There is no support for this processor."
-def resolve_mode(xoptions, orig_argv, environ): return environ
+def resolve_mode(xoptions, orig_argv, environ, policy): return environ or policy
+def resolve_policy(xoptions, orig_argv, environ): return environ
+def read_policy(file, shipped): return file
+def describe_policy(policy): return {"mode": "gil", "refuses": policy is not None}
 """
 
 
@@ -269,6 +272,19 @@ def test_on_a_platform_without_support_extensions_are_left_to_cpython(
 def test_on_a_platform_without_support_strict_mode_ends_the_process(package_copy: Path) -> None:
     (package_copy / "pythonnogil" / "_core.py").write_text(UNSUPPORTING_CORE)
     environment = clean_environment(PYTHONPATH=package_copy, PYTHONNOGIL_MODE="strict-nogil")
+    done = run_python("-c", "print('ran')", env=environment)
+    assert (done.rc, done.stdout) == (2, "")
+    assert done.stderr == (
+        "pythonnogil: no mode but off works on this platform: "
+        "There is no support for this processor\n"
+    )
+
+
+def test_on_a_platform_without_support_a_policy_that_refuses_ends_the_process(
+    package_copy: Path,
+) -> None:
+    (package_copy / "pythonnogil" / "_core.py").write_text(UNSUPPORTING_CORE)
+    environment = clean_environment(PYTHONPATH=package_copy, PYTHONNOGIL_POLICY="p.toml")
     done = run_python("-c", "print('ran')", env=environment)
     assert (done.rc, done.stdout) == (2, "")
     assert done.stderr == (

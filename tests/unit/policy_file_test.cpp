@@ -58,11 +58,11 @@ const Refusal refusals[] = {
      "write version = 1"},
     {"VersionZero", "version = 0",
      "p.toml:1:11: version: there is no version 0; write version = 1"},
-    {"UnknownKeyAtTheTop", "version = 1\nmoed = \"gil\"",
-     "p.toml:2:1: unknown key \"moed\" at the top of the file; choose one of version, mode, "
+    {"UnknownKeyAtTheTop", "version = 1\nfast = \"gil\"",
+     "p.toml:2:1: unknown key \"fast\" at the top of the file; choose one of version, mode, "
      "shipped, module"},
-    {"MisspelledKeyAtTheTop", "version = 1\nmodes = \"gil\"",
-     "p.toml:2:1: unknown key \"modes\" at the top of the file; did you mean \"mode\"?"},
+    {"MisspelledKeyAtTheTop", "version = 1\nmoed = \"gil\"",
+     "p.toml:2:1: unknown key \"moed\" at the top of the file; did you mean \"mode\"?"},
     {"KeyOfARuleAtTheTop", "version = 1\nscope = \"none\"",
      "p.toml:2:1: unknown key \"scope\" at the top of the file; it belongs below [[module]]"},
     {"MisspelledRule", "version = 1\n[[modul]]\nmatch = \"a\"",

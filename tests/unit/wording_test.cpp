@@ -14,7 +14,7 @@ constexpr std::array<std::string_view, 3> choices{"scope", "readers", "lock-argu
 TEST(Wording, NearestForgivesFewMistakes) {
     EXPECT_EQ(nearest("scop", choices), "scope");
     EXPECT_EQ(nearest("SCOPE", choices), "scope");
-    EXPECT_EQ(nearest("socpe", choices), "");
+    EXPECT_EQ(nearest("socpe", choices), "scope");
     EXPECT_EQ(nearest("reader", choices), "readers");
     EXPECT_EQ(nearest("lock_argument", choices), "lock-arguments");
     EXPECT_EQ(nearest("", choices), "");

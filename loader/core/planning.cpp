@@ -1,0 +1,75 @@
+#include "loader/core/planning.hpp"
+
+#include <map>
+#include <mutex>
+
+namespace pythonnogil::loader {
+
+namespace {
+
+using policy::Scope;
+using policy::Trust;
+using shim::Access;
+using shim::GuardPlan;
+
+shim::Domain& domain_for(const std::string& module, const policy::Decision& decision) {
+    switch (decision.scope) {
+        case Scope::group:
+            return shim::named_domain(("group " + decision.group).c_str());
+        case Scope::module:
+        case Scope::object:
+        case Scope::main_thread:
+            return shim::named_domain(("module " + module).c_str());
+        case Scope::process:
+        case Scope::interpreter:
+        case Scope::none:
+            break;
+    }
+    return shim::process_domain();
+}
+
+Access access_for(const policy::Decision& decision) {
+    if (decision.trust == Trust::shared)
+        return Access::shared;
+    switch (decision.scope) {
+        case Scope::object:
+            return Access::receiver;
+        case Scope::interpreter:
+            return Access::interpreter;
+        case Scope::main_thread:
+            return Access::main_thread;
+        default:
+            return Access::exclusive;
+    }
+}
+
+// One plan for each rule and module: the same module may be imported often, under several
+// interpreters.
+const GuardPlan& plan_of_rule(const std::string& module, const policy::Decision& decision) {
+    static std::mutex mutex;
+    static auto* const plans =
+        new std::map<std::pair<const policy::Rule*, std::string>, const GuardPlan*>;
+    const std::lock_guard lock(mutex);
+    const GuardPlan*& plan = (*plans)[{decision.rule, module}];
+    if (plan == nullptr)
+        plan = new GuardPlan({.module = module,
+                              .domain = &domain_for(module, decision),
+                              .access = access_for(decision),
+                              .readers = decision.readers,
+                              .locks_arguments = decision.lock_arguments,
+                              .place = policy::place_of(*decision.rule)});
+    return *plan;
+}
+
+}  // namespace
+
+const GuardPlan* guard_plan_for(const std::string& module, Mode mode,
+                                const policy::Decision& decision) {
+    if (mode != Mode::gil || decision.trust == Trust::trusted || decision.scope == Scope::none)
+        return nullptr;
+    if (decision.rule == nullptr)
+        return &shim::guard_plans::standard();
+    return &plan_of_rule(module, decision);
+}
+
+}  // namespace pythonnogil::loader
