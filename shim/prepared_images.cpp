@@ -82,6 +82,8 @@ void extend(SharedPatch& patch_so_far, const ElfImage& image, const Interpositio
     try {
         patch_so_far.patched = patch(image, table);
         patch_so_far.table = &table;
+        log_debug("redirected " + std::to_string(patch_so_far.patched.slots().size()) +
+                  " imports of " + image.path() + " anew");
     } catch (...) {
         patch_so_far.patched = patch(image, *patch_so_far.table);
         throw;

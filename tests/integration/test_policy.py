@@ -311,7 +311,7 @@ def test_the_most_specific_rule_decides(extensions: Path, tmp_path: Path) -> Non
     assert record(done.lines()[0])[0]["rule"] == f"{policy}:5"
 
 
-# One file with two names, of which the policy trusts the one that is imported first.
+# One file with two names, of which the one that is imported first is not guarded.
 TWO_NAMES = """
 import importlib.util, sys, pythonnogil
 def load(name):
@@ -327,13 +327,20 @@ print(sys._is_gil_enabled())
 """
 
 
-def test_trust_in_one_name_of_a_file_leaves_the_other_guarded(
-    extensions: Path, tmp_path: Path
+@pytest.mark.parametrize(
+    ("settings", "verdict", "anew"),
+    # What an unguarded legacy module imports stays redirected, to fewer functions.
+    [(TRUSTED, "trusted", False), (('mode = "unsafe-nogil"',), "legacy", True)],
+)
+def test_one_name_of_a_file_unguarded_leaves_the_other_guarded(
+    extensions: Path, tmp_path: Path, settings: tuple[str, ...], verdict: str, anew: bool
 ) -> None:
-    policy = write(tmp_path, rule("friends.*", *TRUSTED))
+    policy = write(tmp_path, rule("friends.*", *settings))
     (file,) = extensions.glob("undeclared_multi.*.so")
-    done = run_python(f"-Xnogil-policy={policy}", "-c", TWO_NAMES, file)
-    assert done.lines() == ["trusted False", "legacy True", "False"]
+    environment = clean_environment(PYTHONNOGIL_LOG="debug")
+    done = run_python(f"-Xnogil-policy={policy}", "-c", TWO_NAMES, file, env=environment)
+    assert done.lines() == [f"{verdict} False", "legacy True", "False"]
+    assert (f" imports of {file} anew" in done.stderr) == anew
 
 
 # The policy that comes with the package.

@@ -202,6 +202,15 @@ TEST(Interposer, RestoreSparesASlotThatSomeoneElseTookOver) {
     EXPECT_EQ(library.call("call_called"), 1001);
 }
 
+TEST(InterpositionTable, CoversATableWithNoOtherSymbols) {
+    const InterpositionTable one(std::array{interpose("provider_called", redirected_called)});
+    const InterpositionTable two(std::array{interpose("provider_called", redirected_called),
+                                            interpose("provider_both", redirected_both)});
+    EXPECT_TRUE(one.covers(one));
+    EXPECT_TRUE(two.covers(one));
+    EXPECT_FALSE(one.covers(two));
+}
+
 TEST(Interposer, RefusesATableThatIsAmbiguous) {
     EXPECT_THROW(InterpositionTable(std::array{interpose("provider_both", redirected_both),
                                                interpose("provider_both", redirected_called)}),
