@@ -38,8 +38,6 @@ struct Rule {
 };
 
 // "file:line", for messages.
-inline std::string place_of(const Rule& rule) {
-    return rule.file + ':' + std::to_string(rule.line);
-}
+std::string place_of(const Rule& rule);
 
 }  // namespace pythonnogil::policy

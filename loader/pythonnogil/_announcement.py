@@ -50,7 +50,8 @@ def announce(
     """
     why = _WHY[reason] + (f" ({evidence})" if evidence else "")
     if mode == "strict-nogil":
-        raise refusal(name, path, why, mode_rule)
+        cure = "keeps what it declares" if reason == "distrusted" else "declares its safety"
+        raise refusal(name, path, why, cure, mode_rule)
     if mode == "unsafe-nogil":
         warn(
             f"unsafe import of {name!r} ({path}): {why}, and mode unsafe-nogil runs it unguarded; "
@@ -64,8 +65,8 @@ def announce(
         )
 
 
-def refusal(name: str, path: str, why: str, mode_rule: str | None = None) -> ImportError:
-    """The error with which strict mode refuses an extension."""
+def refusal(name: str, path: str, why: str, cure: str, mode_rule: str | None) -> ImportError:
+    """The error with which strict mode refuses an extension; *cure* is what a release would do."""
     from pythonnogil import _distribution
 
     owner = _distribution.owner_of(path, sys.path)
@@ -77,8 +78,8 @@ def refusal(name: str, path: str, why: str, mode_rule: str | None = None) -> Imp
         else "PYTHONNOGIL_MODE=gil or -X nogil-mode=gil"
     )
     return ImportError(
-        f"strict-nogil refuses {name!r} ({path}){origin}: {why}; use {release} that declares its "
-        f"safety, or run it under a lock with {way_out}",
+        f"strict-nogil refuses {name!r} ({path}){origin}: {why}; use {release} that {cure}, "
+        f"or run it under a lock with {way_out}",
         name=name,
         path=path,
     )

@@ -48,7 +48,8 @@ def test_wheel_holds_the_package_and_the_start_up_files(distributions: Path) -> 
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert START_UP <= names
-    assert {"pythonnogil/py.typed", "pythonnogil/_core.pyi", "pythonnogil/__init__.py"} <= names
+    for name in ("py.typed", "_core.pyi", "__init__.py", "policy.toml"):
+        assert f"pythonnogil/{name}" in names
     assert any(name.startswith("pythonnogil/_core.") and name.endswith(".so") for name in names)
     top = {name.partition("/")[0] for name in names}
     assert top - START_UP == {"pythonnogil", "pythonnogil-0.1.0.dist-info"}

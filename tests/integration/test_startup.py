@@ -1,6 +1,7 @@
 """The start-up hook: it is small, it is installed once, and it reaches child processes."""
 
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,13 @@ print(sys._is_gil_enabled(), "pythonnogil._core" in sys.modules)
 """
     (file,) = extensions.glob("undeclared_multi.*.so")
     assert run_python("-c", code, file).lines() == ["True", "False True"]
+
+
+def test_the_native_core_exports_nothing_but_its_init_function() -> None:
+    (core,) = PACKAGE.glob("_core.*.so")
+    command = ["nm", "--dynamic", "--defined-only", core]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert [line.split()[-1] for line in done.stdout.splitlines()] == ["PyInit__core"]
 
 
 def test_the_stand_in_looks_like_what_it_stands_for() -> None:
