@@ -58,7 +58,7 @@ def busy(function: Callable[[], object], count: int = 2) -> Iterator[None]:
 
 
 def on_and_off() -> int:
-    """The GIL is on while pinned, nested or not, and off after; the switch interval is as before."""
+    """The GIL is on while pinned, nested or not; after that it and the switch interval are back."""
     wrong = 0
     interval = sys.getswitchinterval()
     for _ in range(20):
@@ -131,7 +131,7 @@ def a_thousand_leases() -> int:
 
 
 def imports_meanwhile() -> int:
-    """Extensions of all kinds are imported while the lease is on, and again while it comes and goes."""
+    """Extensions of all kinds are imported while the lease is on, and while it comes and goes."""
     names = ["static_counter", "undeclared_multi", "explicit_used", "declared", "declared_single"]
 
     def import_all() -> None:
@@ -216,4 +216,4 @@ def exit_while_pinned() -> int:
     sys.exit()
 
 
-stage.report(globals()[sys.argv[1]]())
+stage.report(int(globals()[sys.argv[1]]()))
