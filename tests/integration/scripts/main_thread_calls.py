@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable
 
 import stage
@@ -40,7 +41,7 @@ class Caller(threading.Thread):
 
 
 def while_main(wait: Callable[[], object], at_end: Callable[[], object] = lambda: None) -> int:
-    """Callers make their calls while the main thread runs *wait*, which *at_end* brings to an end."""
+    """A caller makes its calls while the main thread runs *wait*, which *at_end* ends."""
     user.configure()
     time.sleep(0.01)
     start = time.monotonic()
@@ -184,12 +185,9 @@ def passes_exceptions() -> int:
         try:
             user.call(fail, 7)
         except ValueError as error:
-            names = []
-            traceback = error.__traceback__
-            while traceback is not None:
-                names.append(traceback.tb_frame.f_code.co_name)
-                traceback = traceback.tb_next
-            return error.args != (7,) or type(error.__cause__) is not KeyError or "fail" not in names
+            names = [frame.name for frame in traceback.extract_tb(error.__traceback__)]
+            found = (error.args, type(error.__cause__), names[-1])
+            return int(found != ((7,), KeyError, "fail"))
         return 1
 
     return sum(stage.together(*[lambda: sum(ask() for _ in range(20))] * stage.THREADS))
