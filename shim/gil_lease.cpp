@@ -7,6 +7,7 @@
 #include <atomic>
 #include <chrono>
 #include <condition_variable>
+#include <filesystem>
 #include <mutex>
 
 namespace pythonnogil::shim::gil_lease {
@@ -382,7 +383,10 @@ std::optional<std::string> obstacle() {
 bool configure(PyObject* create_dynamic, const std::string& file) {
     if (spec != nullptr)
         return true;
-    PyObject* made = make_spec(file);
+    // Leases outlive a change of the working directory.
+    std::error_code failed;
+    const std::filesystem::path absolute = std::filesystem::absolute(file, failed);
+    PyObject* made = make_spec(failed ? file : absolute.string());
     if (made == nullptr || !register_functions()) {
         Py_XDECREF(made);
         return false;

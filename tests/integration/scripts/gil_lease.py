@@ -61,6 +61,7 @@ def on_and_off() -> int:
     """The GIL is on while pinned, nested or not; after that it and the switch interval are back."""
     wrong = 0
     interval = sys.getswitchinterval()
+    os.chdir("/")
     for _ in range(20):
         with pinned():
             wrong += not sys._is_gil_enabled()
