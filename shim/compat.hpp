@@ -13,6 +13,11 @@
 #error "pythonnogil needs CPython 3.13 or later"
 #endif
 
+// Exported, and called by Cython's older output, but declared in CPython's internal headers only
+// (pycore_setobject.h). Weak, because a later version may have it no more.
+extern "C" __attribute__((weak)) int _PySet_NextEntry(PyObject* set, Py_ssize_t* position,
+                                                      PyObject** key, Py_hash_t* hash);
+
 namespace pythonnogil::shim {
 
 #ifdef Py_GIL_DISABLED

@@ -74,10 +74,18 @@ const Interposition registrations[] = {
 };
 
 const Interposition borrowed_references[] = {
-    REPLACE(PyList_GetItem),       REPLACE(PyDict_GetItem),    REPLACE(PyDict_GetItemWithError),
-    REPLACE(PyDict_GetItemString), REPLACE(PyDict_SetDefault), REPLACE(PyDict_Next),
-    REPLACE(PyWeakref_GetObject),  REPLACE(PySequence_Fast),   REPLACE(PySys_GetObject),
+    REPLACE(PyList_GetItem),
+    REPLACE(PyDict_GetItem),
+    REPLACE(PyDict_GetItemWithError),
+    REPLACE(PyDict_GetItemString),
+    REPLACE(PyDict_SetDefault),
+    REPLACE(PyDict_Next),
+    REPLACE(PyWeakref_GetObject),
+    REPLACE(PySequence_Fast),
+    REPLACE(PySys_GetObject),
     REPLACE(_PyType_Lookup),
+    REPLACE(_PyDict_GetItem_KnownHash),
+    REPLACE(_PySet_NextEntry),
 };
 
 const Interposition memory[] = {

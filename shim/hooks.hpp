@@ -67,6 +67,8 @@ HOOK(PyDict_GetItemWithError);
 HOOK(PyDict_GetItemString);
 HOOK(PyDict_SetDefault);
 HOOK(PyDict_Next);
+HOOK(_PyDict_GetItem_KnownHash);
+HOOK(_PySet_NextEntry);
 HOOK(PyWeakref_GetObject);
 HOOK(PySequence_Fast);
 HOOK(PySys_GetObject);

@@ -23,6 +23,18 @@ int next_entry(PyObject* dict, Py_ssize_t* position, PyObject*& key, PyObject*& 
     return found;
 }
 
+// Runs `body` with the container locked, if it is not locked already.
+template <typename Body>
+auto locked(PyObject* container, Body body) {
+    if (ExclusiveHold::has_locked(container))
+        return body();
+    PyCriticalSection section;
+    PyCriticalSection_Begin(&section, container);
+    const auto result = body();
+    PyCriticalSection_End(&section);
+    return result;
+}
+
 // A look-up by a text key takes no lock, unless the dict is the locked argument and new to this
 // thread.
 bool may_lock(PyObject* dict, PyObject* key) {
@@ -109,15 +121,8 @@ int PyDict_Next(PyObject* dict, Py_ssize_t* position, PyObject** key, PyObject**
         return ::PyDict_Next(dict, position, key, value);
     PyObject* found_key = nullptr;
     PyObject* found_value = nullptr;
-    int found = 0;
-    if (ExclusiveHold::has_locked(dict)) {
-        found = next_entry(dict, position, found_key, found_value);
-    } else {
-        PyCriticalSection section;
-        PyCriticalSection_Begin(&section, dict);
-        found = next_entry(dict, position, found_key, found_value);
-        PyCriticalSection_End(&section);
-    }
+    const int found =
+        locked(dict, [&] { return next_entry(dict, position, found_key, found_value); });
     if (found == 0)
         return 0;
     lend(found_key);
@@ -126,6 +131,29 @@ int PyDict_Next(PyObject* dict, Py_ssize_t* position, PyObject** key, PyObject**
         *key = found_key;
     if (value != nullptr)
         *value = found_value;
+    return found;
+}
+
+// Leaves the look-up to its caller's hash, as CPython does.
+PyObject* _PyDict_GetItem_KnownHash(PyObject* dict, PyObject* key, Py_hash_t hash) {
+    if (!inside_guarded_call() || !PyDict_Check(dict))
+        return ::_PyDict_GetItem_KnownHash(dict, key, hash);
+    return lend(
+        locked(dict, [&] { return Py_XNewRef(::_PyDict_GetItem_KnownHash(dict, key, hash)); }));
+}
+
+int _PySet_NextEntry(PyObject* set, Py_ssize_t* position, PyObject** key, Py_hash_t* hash) {
+    if (!inside_guarded_call() || !PyAnySet_Check(set))
+        return ::_PySet_NextEntry(set, position, key, hash);
+    PyObject* found_key = nullptr;
+    const int found = locked(set, [&] {
+        const int step = ::_PySet_NextEntry(set, position, &found_key, hash);
+        if (step > 0)
+            Py_INCREF(found_key);
+        return step;
+    });
+    if (found > 0)
+        *key = lend(found_key);
     return found;
 }
 

@@ -10,6 +10,11 @@ BORROWERS = [
     "dict_item_string",
     "attribute_list_item",
     "attribute_dict_item",
+    "dict_item_known_hash",
+    "set_entry",
+    "attribute_set_entry",
+    "attribute_fast_item",
+    "second_list_item",
     "weak_referent",
 ]
 

@@ -119,6 +119,15 @@ def test_cpp_exceptions_cross_the_guard_control(unguarded: Stage) -> None:
     unguarded.assert_hazard("cpp_exceptions.py")
 
 
+def test_longjmp_inside_the_extension(guarded: Stage) -> None:
+    """Leaves nothing locked behind."""
+    guarded.check("long_jumps.py")
+
+
+def test_longjmp_inside_the_extension_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("long_jumps.py")
+
+
 def test_long_holder_lets_waiters_in(guarded: Stage) -> None:
     """A holder that calls into CPython gives its turn up, as the holder of a GIL does."""
     assert guarded.check("long_holder.py")["let_in_early_by"] > 0

@@ -1,5 +1,6 @@
 """Replaces what legacy code has borrowed and still uses: FUNCTION of borrowed_items."""
 
+import functools
 import itertools
 import sys
 import weakref
@@ -25,8 +26,9 @@ def fresh() -> bytes:
 
 in_list = [fresh()]
 in_dict = {"key": fresh()}
+in_set = {fresh()}
 holder = Holder()
-holder.items = in_list if "list" in name else in_dict
+holder.items = in_set if "set" in name else in_dict if "dict" in name else in_list
 referents = [Holder()]
 targets = {
     "list_item": in_list,
@@ -35,7 +37,13 @@ targets = {
     "dict_item_with_error": in_dict,
     "dict_item_string": in_dict,
     "attribute_dict_item": holder,
+    "dict_item_known_hash": in_dict,
+    "set_entry": in_set,
+    "attribute_set_entry": holder,
+    "attribute_fast_item": holder,
 }
+if name == "second_list_item":
+    function, targets[name] = functools.partial(function, []), in_list
 span = stage.Span(SECONDS)
 
 
@@ -49,10 +57,14 @@ def use() -> tuple[int, int]:
 
 
 def replace() -> tuple[int, int]:
+    member = b""
     while span:
         for _ in range(50):
             in_list[0] = fresh()
             in_dict["key"] = fresh()
+            in_set.discard(member)
+            member = fresh()
+            in_set.add(member)
             referents[0] = Holder()
     return 0, 0
 
