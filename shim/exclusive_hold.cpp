@@ -205,7 +205,7 @@ void ExclusiveHold::let_the_longest_waiter_have_it() {
 }
 
 void ExclusiveHold::move_to(Domain& domain) {
-    give_up();
+    end_writing();
     domain_ = &domain;
     lock_ = domain.lock_object();
     wait_for(argument_);
@@ -236,7 +236,7 @@ void ExclusiveHold::hand_over_when_waited_long() {
         return;
     PyObject* argument = argument_;
     const State state = state_;
-    give_up();
+    end_writing();
     wait_for(argument);
     state_ = state;
 }
@@ -260,9 +260,22 @@ void ExclusiveHold::reacquire_argument(PyObject* argument) {
         return;
     }
     const State state = state_;
-    give_up();
+    end_writing();
     wait_for(argument);
     state_ = state;
+}
+
+bool ExclusiveHold::give_up() {
+    if (state_ != State::own || !is_on_top())
+        return false;
+    end_writing();
+    state_ = State::none;
+    return true;
+}
+
+void ExclusiveHold::take_again() {
+    if (!try_fast(nullptr))
+        enter_nested_or_wait(nullptr);
 }
 
 bool ExclusiveHold::has_in_force(const PyMutex* mutex) {

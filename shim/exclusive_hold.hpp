@@ -103,6 +103,11 @@ class ExclusiveHold {
 
     // How many holds of this thread have taken the domain exclusively, suspended or not.
     static std::uint32_t count_of_this_thread(const Domain& domain);
+    // Gives the domain up for the length of a call that runs Python code and nothing else, where a
+    // GIL could change hands at any instruction. False, and nothing done, when this hold is not the
+    // one that took the domain. An exception that passes leaves it given up.
+    bool give_up();
+    void take_again();
 
     // True when this thread has `object` locked as an argument at this moment: nobody else can
     // change it.
@@ -150,7 +155,7 @@ class ExclusiveHold {
     bool is_covered() const;
     void begin_writing();
     void exclude_readers();
-    void give_up();
+    void end_writing();
     bool try_read();
     void be_alone();
     void stop_reading();
@@ -272,7 +277,7 @@ inline void ExclusiveHold::begin_writing() {
         exclude_readers();
 }
 
-inline void ExclusiveHold::give_up() {
+inline void ExclusiveHold::end_writing() {
     if (locks_domain())
         domain_->writer_goes();
     if (lets_readers_in_ && !domain_->has_writers()) [[unlikely]]
@@ -317,7 +322,7 @@ inline void ExclusiveHold::leave() {
     left_ = true;
     thread_record.innermost = previous_;
     if (state_ == State::own)
-        give_up();
+        end_writing();
     else if (state_ > State::own)
         leave_otherwise();
     set_argument(nullptr);

@@ -71,6 +71,9 @@ const Interposition registrations[] = {
     REPLACE(PyCode_AddWatcher),
     REPLACE(PyRefTracer_SetTracer),
     REPLACE(PyMem_SetAllocator),
+    REPLACE(_PyEval_EvalFrameDefault),
+    REPLACE(_PyInterpreterState_GetEvalFrameFunc),
+    REPLACE(_PyInterpreterState_SetEvalFrameFunc),
 };
 
 const Interposition borrowed_references[] = {

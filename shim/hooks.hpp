@@ -60,6 +60,9 @@ HOOK(PyFunction_AddWatcher);
 HOOK(PyCode_AddWatcher);
 HOOK(PyRefTracer_SetTracer);
 HOOK(PyMem_SetAllocator);
+HOOK(_PyEval_EvalFrameDefault);
+HOOK(_PyInterpreterState_GetEvalFrameFunc);
+HOOK(_PyInterpreterState_SetEvalFrameFunc);
 
 HOOK(PyList_GetItem);
 HOOK(PyDict_GetItem);

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "shim/attempt.hpp"
+#include "shim/exclusive_hold.hpp"
 #include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
 
@@ -119,6 +120,32 @@ int PyFunction_AddWatcher(PyFunction_WatchCallback function) {
 
 int PyCode_AddWatcher(PyCode_WatchCallback function) {
     return add_watcher<::PyCode_AddWatcher>(function, "code watcher");
+}
+
+// The evaluator's own code is guarded, not the Python code that it runs: that would be all there
+// is.
+PyObject* _PyEval_EvalFrameDefault(PyThreadState* thread, _PyInterpreterFrame* frame, int raising) {
+    ExclusiveHold* hold = thread_record.innermost;
+    const bool given_up = hold != nullptr && hold->give_up();
+    PyObject* result = ::_PyEval_EvalFrameDefault(thread, frame, raising);
+    if (given_up)
+        hold->take_again();
+    return result;
+}
+
+_PyFrameEvalFunction _PyInterpreterState_GetEvalFrameFunc(PyInterpreterState* interpreter) {
+    const _PyFrameEvalFunction function = ::_PyInterpreterState_GetEvalFrameFunc(interpreter);
+    return function == ::_PyEval_EvalFrameDefault ? &hooks::_PyEval_EvalFrameDefault : function;
+}
+
+void _PyInterpreterState_SetEvalFrameFunc(PyInterpreterState* interpreter,
+                                          _PyFrameEvalFunction function) {
+    if (function == &hooks::_PyEval_EvalFrameDefault)
+        function = ::_PyEval_EvalFrameDefault;
+    if (guard_callback(function, "frame evaluator"))
+        ::_PyInterpreterState_SetEvalFrameFunc(interpreter, function);
+    else
+        PyErr_WriteUnraisable(nullptr);
 }
 
 int PyRefTracer_SetTracer(PyRefTracer tracer, void* data) {

@@ -111,3 +111,13 @@ def test_two_modules_in_one_file(guarded: Stage) -> None:
 
 def test_two_modules_in_one_file_control(unguarded: Stage) -> None:
     unguarded.assert_hazard("two_modules.py")
+
+
+@pytest.mark.parametrize("module", ["static_counter", "undeclared_multi"])
+def test_one_module_under_two_names(guarded: Stage, module: str) -> None:
+    guarded.check("two_names.py", module)
+
+
+@pytest.mark.parametrize("module", ["static_counter", "undeclared_multi"])
+def test_one_module_under_two_names_control(unguarded: Stage, module: str) -> None:
+    unguarded.assert_hazard("two_names.py", module)

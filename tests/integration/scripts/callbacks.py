@@ -80,7 +80,29 @@ def read_line() -> Callable[[], object]:
     return module.read_line if next(chosen) else audit()
 
 
+def frame_evaluated() -> Callable[[], object]:
+    def evaluated() -> None:
+        pass
+
+    module.evaluate_frames()
+    return evaluated
+
+
+def run_frames_side_by_side() -> None:
+    """Hangs if the frame that turns round keeps the other one out."""
+    said: list[None] = []
+
+    def turn_round() -> None:
+        while not said:
+            pass
+
+    module.evaluate_frames()
+    stage.together(turn_round, lambda: said.append(None))
+    module.stop_evaluating_frames()
+
+
 KINDS = {
+    "frame evaluator": frame_evaluated,
     "audit hook": audit,
     "function watcher": function_made,
     "code watcher": code_made,
@@ -109,11 +131,14 @@ def prepare() -> None:
 kind = sys.argv[1]
 times = TIMES.get(kind, DEFAULT_TIMES)
 prepare()
+if kind == "frame evaluator":
+    run_frames_side_by_side()
 KINDS[kind]()()  # caches and specialisation settle
 module.reset()
 for changing in shared:
     changing.clear()
 stage.together(*[lambda: stage.repeat(KINDS[kind](), times)] * stage.THREADS)
+module.stop_evaluating_frames()
 lost = stage.THREADS * times - module.count()
 wrong = abs(lost) + module.overlaps()
 if kind == "shared dict":
