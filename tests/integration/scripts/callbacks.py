@@ -4,6 +4,7 @@ import itertools
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Callable
 
 import stage
@@ -90,14 +91,20 @@ def frame_evaluated() -> Callable[[], object]:
 
 def run_frames_side_by_side() -> None:
     """Hangs if the frame that turns round keeps the other one out."""
+    turns_round = threading.Event()
     said: list[None] = []
 
     def turn_round() -> None:
+        turns_round.set()
         while not said:
             pass
 
+    def say() -> None:
+        turns_round.wait()
+        said.append(None)
+
     module.evaluate_frames()
-    stage.together(turn_round, lambda: said.append(None))
+    stage.together(turn_round, say)
     module.stop_evaluating_frames()
 
 
