@@ -208,6 +208,15 @@ void log_outcome(const Import& import) {
                     (rule == nullptr ? "" : ", by " + policy::place_of(*rule)));
 }
 
+// CPython has copied the function pointers of a module that was loaded unguarded; those copies
+// would still lead past the guard.
+void check_not_loaded_unguarded(const Request& request) {
+    if (module_records::was_loaded_unguarded(request.path))
+        throw shim::LoadError("module '" + request.name + "' (" + request.path +
+                              ") was loaded without a guard and cannot be guarded any more; have "
+                              "its first import guarded too");
+}
+
 // `plan` is null where the module is not guarded, whatever it is.
 PyObject* load(State& state, PyObject* spec, PyObject* file, const Request& request,
                const shim::GuardPlan* plan) {
@@ -215,6 +224,8 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const Request& requ
             request.path,
             policy::AbiTag{PY_MAJOR_VERSION, PY_MINOR_VERSION, shim::free_threaded_build}))
         throw shim::LoadError("module '" + request.name + "' (" + request.path + ") " + *mismatch);
+    if (plan != nullptr)
+        check_not_loaded_unguarded(request);
     shim::check_elf_file(request.path);
     const auto& functions =
         plan != nullptr ? shim::guarding_functions() : shim::answering_functions();

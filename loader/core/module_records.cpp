@@ -48,6 +48,14 @@ std::optional<ModuleRecord> find(const std::string& name, const std::string& pat
     return place == records().all.end() ? std::nullopt : std::optional(*place);
 }
 
+bool was_loaded_unguarded(const std::string& path) {
+    const std::lock_guard lock(records().mutex);
+    return std::ranges::any_of(records().all, [&](const ModuleRecord& record) {
+        return record.path == path && record.verdict == shim::Verdict::legacy &&
+               record.mode == Mode::unsafe_nogil;
+    });
+}
+
 std::vector<ModuleRecord> all() {
     const std::lock_guard lock(records().mutex);
     return records().all;

@@ -33,6 +33,9 @@ void add(ModuleRecord record);
 
 std::optional<ModuleRecord> find(const std::string& name, const std::string& path);
 
+// Whether a legacy module from this file, under any name, runs unguarded.
+bool was_loaded_unguarded(const std::string& path);
+
 std::vector<ModuleRecord> all();
 
 void clear();

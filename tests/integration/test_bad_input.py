@@ -161,3 +161,15 @@ def test_object_that_is_no_module_control(unguarded: Stage) -> None:
     """CPython loads it."""
     path = unguarded.fixtures / f"not_a_module{SUFFIX}"
     assert unguarded.run("bad_input.py", "not_a_module", path)["first"]["type"] == "NoneType"
+
+
+def test_stack_switcher_that_does_not_declare_itself(guarded: Stage) -> None:
+    path = guarded.fixtures / f"_greenlet{SUFFIX}"
+    error = fail_to_load(guarded, "greenlet._greenlet", path)
+    assert "switches C stacks" in error["message"]
+
+
+def test_stack_switcher_that_does_not_declare_itself_control(unguarded: Stage) -> None:
+    """CPython loads it."""
+    path = unguarded.fixtures / f"_greenlet{SUFFIX}"
+    assert unguarded.run("bad_input.py", "greenlet._greenlet", path)["first"]["type"] == "NoneType"

@@ -1,5 +1,6 @@
 """Hazards of a process's life: fork, exit, signals and observers while threads are inside the guard."""
 
+import signal
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,14 @@ def test_legacy_code_runs_at_exit_while_daemon_threads_wait(guarded: Stage, atte
 def test_exit_inside_a_guarded_call(guarded: Stage, way: str) -> None:
     outcome = guarded.attempt("exit_inside.py", way)
     assert (outcome.rc, outcome.stderr) == (7, "")
+
+
+def test_sections_in_disorder_end_the_process(guarded: Stage) -> None:
+    """As when another library than greenlet has switched stacks. No lock can be trusted then."""
+    outcome = guarded.attempt("exit_inside.py", "sections in disorder")
+    assert outcome.rc == -signal.SIGABRT
+    assert "Fatal Python error" in outcome.stderr
+    assert "a guarded call ended on another C stack than the one it began on" in outcome.stderr
 
 
 def test_thread_ended_by_unwinding(guarded: Stage) -> None:

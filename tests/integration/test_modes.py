@@ -277,3 +277,29 @@ print(pythonnogil.mode(), _imp.create_dynamic.__self__.__name__)
         "off _imp",
     ]
     assert done.stderr == ""
+
+
+UNSAFE_FIRST = """
+import importlib.util, sys, pythonnogil
+(name,) = sys.argv[1:]
+pythonnogil.install("unsafe-nogil")
+first = __import__(name)
+del sys.modules[name]
+pythonnogil.install("gil")
+for _ in range(2):
+    try:
+        spec = importlib.util.spec_from_file_location(name, first.__file__)
+        importlib.util.module_from_spec(spec)
+    except ImportError as error:
+        print(str(error).partition(" (")[0], "without a guard" in str(error), error.name)
+pythonnogil.install("unsafe-nogil")
+print(__import__(name).__file__ == first.__file__, sys._is_gil_enabled())
+"""
+
+
+@pytest.mark.parametrize("name", ["undeclared_multi", "static_counter"])
+def test_what_was_loaded_unguarded_is_not_taken_for_guarded(extensions: Path, name: str) -> None:
+    """CPython has copied its functions by then, so it cannot be guarded when the mode changes."""
+    environment = clean_environment(PYTHONPATH=extensions)
+    done = run_python("-W", "ignore", "-c", UNSAFE_FIRST, name, env=environment)
+    assert done.lines() == [f"module '{name}' True {name}"] * 2 + ["True False"]

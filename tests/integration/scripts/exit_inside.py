@@ -1,4 +1,4 @@
-"""Ends the process, exit code 7, from inside a guarded call while other threads want in: HOW."""
+"""Ends the process from inside a guarded call while other threads want in: HOW. The exit code is 7 where one is given."""
 
 import os
 import sys
@@ -23,6 +23,7 @@ ways = {
     "sys.exit": lambda: module.call(lambda: sys.exit(7)),
     "os._exit": lambda: module.call(lambda: os._exit(7)),
     "Py_Exit": lambda: module.end_process(7),
+    "sections in disorder": lambda: module.leave_locked(threading.Lock()),
     "Py_Exit in a callback": lambda: module.call(lambda: module.end_process(7)),
 }
 ways[sys.argv[1]]()
