@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from children import Stage
 from processes import clean_environment, run_python
 
 DROPPED_BY_CPYTHON = "Invalid -W option ignored: invalid module name: 'pythonnogil'\n"
@@ -217,3 +218,24 @@ print(issubclass(warning.category, RuntimeWarning))
 print(issubclass(pythonnogil.GuardedExtensionWarning, ImportWarning))
 """
     assert run(program).lines() == ["True 4", "True", "True"]
+
+
+@pytest.mark.parametrize(
+    "module", ["static_counter", "undeclared_multi", "explicit_used", "types_zoo", "shared_cache"]
+)
+@pytest.mark.parametrize(
+    ("mode", "filters", "refusal"),
+    [
+        ("strict-nogil", (), "ImportError"),
+        ("gil", ("-W", "error"), "GuardedExtensionWarning"),
+        ("unsafe-nogil", ("-W", "error"), "UnsafeExtensionWarning"),
+    ],
+)
+def test_refused_module_is_left_as_it_was(
+    guarded: Stage, module: str, mode: str, filters: tuple[str, ...], refusal: str
+) -> None:
+    """No redirected import and no guarded function stays behind in the memory of its file."""
+    settings = {"PYTHONNOGIL_MODE": mode}
+    report = guarded.check("left_in_memory.py", module, options=filters, settings=settings)
+    assert report["refusals"] == [refusal] * 2
+    assert report["size"] > 1000
