@@ -1,0 +1,121 @@
+"""Run the own test suites of real packages with the GIL and guarded, and compare test by test.
+
+Each package is built from its source distribution once. Its tests then run once with the GIL and
+without pythonnogil, which is the reference, and N times guarded with the GIL off; every test must
+come out the same. Exit code 0 when all do.
+"""
+
+import argparse
+import shutil
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "compare"))
+
+import building  # noqa: E402  after the line above, through which it is found
+import catalogue  # noqa: E402
+import running  # noqa: E402
+from catalogue import Suite  # noqa: E402
+from outcomes import PASSED, differences  # noqa: E402
+from report import Report, Row  # noqa: E402
+
+SHOWN = 20
+
+
+@dataclass
+class Judgement:
+    """What is known about one suite."""
+
+    tests: int = 0
+    passed: int = 0
+    same: int = 0
+    troubles: list[str] = field(default_factory=list)
+
+
+def judge(suite: Suite, built: building.Built, rounds: int, logs: Path) -> Judgement:
+    """Run *suite* with the GIL and *rounds* times guarded, and compare."""
+    judgement = Judgement()
+    try:
+        reference = running.run(
+            suite, built, running.WITH_GIL, logs / f"{suite.package}-with-gil.log"
+        )
+    except running.RunError as error:
+        judgement.troubles.append(f"with the GIL: {error}")
+        return judgement
+    judgement.tests = len(reference.outcomes)
+    judgement.passed = list(reference.outcomes.values()).count(PASSED)
+    for number in range(1, rounds + 1):
+        log = logs / f"{suite.package}-guarded-{number}.log"
+        try:
+            guarded = running.run(suite, built, running.GUARDED, log)
+            running.check_guard(suite, guarded)
+        except running.RunError as error:
+            judgement.troubles.append(f"guarded run {number}: {error}")
+            continue
+        found = differences(reference.outcomes, guarded.outcomes)
+        judgement.same += not found
+        judgement.troubles += [f"guarded run {number}: {one}" for one in found[:SHOWN]]
+    return judgement
+
+
+def missing_command(suite: Suite) -> str | None:
+    """Name a program that building *suite* needs and that is not there."""
+    return next((name for name in suite.needs if shutil.which(name) is None), None)
+
+
+def prove(suite: Suite, options: argparse.Namespace, report: Report) -> None:
+    """Build and judge one suite, and put what came out into the report."""
+    row = Row(f"{suite.package} {suite.version}", suite.technology)
+    missing = missing_command(suite)
+    if missing:
+        report.skip(row, f"there is no {missing} to build it with")
+        return
+    print(f"{suite.package} {suite.version} ...", flush=True)
+    started = time.monotonic()
+    try:
+        built = building.build(suite, options.cache, options.logs)
+    except building.BuildError as error:
+        report.add(row, 0, options.rounds, [f"it could not be built: {error}"])
+        return
+    judgement = judge(suite, built, options.rounds, options.logs)
+    row.tests, row.passed = judgement.tests, judgement.passed
+    row.seconds = time.monotonic() - started
+    report.add(row, judgement.same, options.rounds, judgement.troubles)
+
+
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(prog="tests/real/suites", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="PACKAGE", help="only these packages")
+    parser.add_argument("--rounds", type=int, default=1, help="guarded runs of each (default: 1)")
+    parser.add_argument("--cache", type=Path, required=True, help="where built packages are kept")
+    parser.add_argument("--logs", type=Path, default=Path("build/suites"), help="for the output")
+    parser.add_argument("--junit", type=Path, help="write the result in JUnit format")
+    return parser.parse_args()
+
+
+def main() -> int:
+    """Prove the suites that were asked for."""
+    options = arguments()
+    options.logs = options.logs.absolute()
+    options.logs.mkdir(parents=True, exist_ok=True)
+    suites = catalogue.read()
+    unknown = set(options.names) - {suite.package for suite in suites}
+    if unknown:
+        print(f"error: suites.toml has no package {', '.join(sorted(unknown))}", file=sys.stderr)
+        return 2
+    report = Report("own tests of real packages")
+    for suite in suites:
+        if not options.names or suite.package in options.names:
+            prove(suite, options, report)
+    print(report.table())
+    (options.logs / "table.md").write_text(f"{report.table()}\n")
+    if options.junit:
+        report.write(options.junit)
+    return 0 if report.good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
