@@ -1,15 +1,13 @@
 """``python -m pythonnogil entries``."""
 
 import importlib
-import json
 import os
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pythonnogil import _startup
-from pythonnogil._usage import UsageError
+from pythonnogil._usage import UsageError, print_lines
 
 if TYPE_CHECKING:
     from pythonnogil._entries import Entry
@@ -48,10 +46,7 @@ class Entries:
         from pythonnogil import _entries
 
         entries = _entries.take_census()
-        if self.json:
-            print(json.dumps(self._document(entries), indent=2))
-        else:
-            self._print(entries)
+        print_lines([self._document(entries)] if self.json else self._lines(entries))
         return int(any(entry.status == _entries.NOT_GUARDED for entry in entries))
 
     def _import_modules(self) -> None:
@@ -69,32 +64,35 @@ class Entries:
                 text = " ".join(str(error).split())
                 raise UsageError(f"entries: cannot import {name}: {text}") from error
 
-    def _document(self, entries: "list[Entry]") -> dict[str, object]:
-        return {
+    def _document(self, entries: "list[Entry]") -> str:
+        import json
+
+        document = {
             "schema": SCHEMA,
             "mode": _startup.mode(),
             "modules": self.modules,
             "entries": [entry.as_dict() for entry in entries],
         }
+        return json.dumps(document, indent=2)
 
-    def _print(self, entries: "list[Entry]") -> None:
+    def _lines(self, entries: "list[Entry]") -> Iterator[str]:
         images = sorted({entry.image for entry in entries})
         for image in images:
-            self._print_image(image, [entry for entry in entries if entry.image == image])
+            yield from self._image_lines(image, [item for item in entries if item.image == image])
         if not images:
-            print("No legacy code is loaded.")
+            yield "No legacy code is loaded."
 
-    def _print_image(self, image: str, entries: "list[Entry]") -> None:
+    def _image_lines(self, image: str, entries: "list[Entry]") -> Iterator[str]:
+        from collections import Counter
+
         counts = Counter(entry.status for entry in entries)
-        print(os.path.basename(image))
+        yield os.path.basename(image)
         for status in ("guarded", "not needed", "not guarded"):
-            print(f"  {status:12}{counts[status]:6}")
-        reasons = Counter(
-            (entry.slot, entry.reason) for entry in entries if entry.reason and not self.all
-        )
-        for (slot, reason), count in sorted(reasons.items()):
-            print(f"  not needed: {count} x {slot}: {reason}")
+            yield f"  {status:12}{counts[status]:6}"
+        reasons = Counter((entry.slot, entry.reason) for entry in entries if entry.reason)
+        for (slot, reason), count in sorted(reasons.items()) if not self.all else ():
+            yield f"  not needed: {count} x {slot}: {reason}"
         for entry in entries:
             if self.all or entry.status == "not guarded":
                 reason = f" ({entry.reason})" if entry.reason else ""
-                print(f"  {entry.status}: {entry.owner}, {entry.slot}: {entry.function}{reason}")
+                yield f"  {entry.status}: {entry.owner}, {entry.slot}: {entry.function}{reason}"

@@ -5,9 +5,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pythonnogil._usage import UsageError
+from pythonnogil._usage import UsageError, print_lines
 
 if TYPE_CHECKING:
+    from pythonnogil._porting import Porting
     from pythonnogil._scan import Finding
     from pythonnogil._scan_targets import Candidate
 
@@ -73,10 +74,7 @@ class Scan:
 
         errors: list[tuple[str, str]] = []
         findings = list(self._findings(self._candidates(), errors))
-        try:
-            self._show(findings, errors)
-        except BrokenPipeError:
-            _drop_output()
+        self._show(findings, errors)
         undecided = (*_scan.LEGACY, _scan.Verdict.UNKNOWN)
         return 2 if errors else int(any(item.verdict in undecided for item in findings))
 
@@ -121,12 +119,7 @@ class Scan:
 
         if self.flags["--legacy"]:
             findings = [item for item in findings if item.verdict is not _scan.Verdict.DECLARED]
-        if self.flags["--json"]:
-            _print_json(findings, errors)
-        else:
-            _print_text(findings)
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        print_lines([_json(findings, errors)] if self.flags["--json"] else _lines(findings))
         if sys.stderr is not None:
             for path, text in errors:
                 print(f"pythonnogil: scan: {path}: {text}", file=sys.stderr)
@@ -164,54 +157,44 @@ def _seconds(text: str) -> float:
     return limit
 
 
-def _drop_output() -> None:
-    """Nobody reads any more; keep the interpreter from complaining of it when it ends."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
-
-
-def _print_json(findings: "list[Finding]", errors: list[tuple[str, str]]) -> None:
+def _json(findings: "list[Finding]", errors: list[tuple[str, str]]) -> str:
     import json
-    from collections import Counter
 
     document = {
         "schema": SCHEMA,
-        "summary": dict(sorted(Counter(str(item.verdict) for item in findings).items())),
+        "summary": _counts(findings),
         "files": [item.as_dict() for item in findings],
         "errors": [{"path": path, "error": text} for path, text in errors],
     }
-    print(json.dumps(document, indent=2))
+    return json.dumps(document, indent=2)
 
 
-def _print_text(findings: "list[Finding]") -> None:
+def _counts(findings: "list[Finding]") -> dict[str, int]:
     from collections import Counter
 
+    return dict(sorted(Counter(str(item.verdict) for item in findings).items()))
+
+
+def _lines(findings: "list[Finding]") -> Iterator[str]:
     for item in findings:
-        print(f"{item.path}: {item.verdict}")
-        print(f"{_INDENT}{item.reason} [{item.technology}]")
+        yield f"{item.path}: {item.verdict}"
+        yield f"{_INDENT}{item.reason} [{item.technology}]"
         if item.porting is not None:
-            _print_porting(item)
-    counts = Counter(str(item.verdict) for item in findings)
-    numbers = ", ".join(f"{count} {verdict}" for verdict, count in sorted(counts.items()))
-    print(f"{len(findings)} extensions: {numbers}" if findings else "no extensions found")
+            yield from _porting_lines(item.porting)
+    numbers = ", ".join(f"{count} {verdict}" for verdict, count in _counts(findings).items())
+    yield f"{len(findings)} extensions: {numbers}" if findings else "no extensions found"
 
 
-def _print_porting(item: "Finding") -> None:
-    porting = item.porting
-    assert porting is not None
+def _porting_lines(porting: "Porting") -> Iterator[str]:
     for label, names in (
         ("borrowed references", porting.borrowed_references),
         ("GIL calls", porting.gil_calls),
         ("threads", porting.threads),
     ):
         if names:
-            print(f"{_INDENT}{label}: {', '.join(names)}")
+            yield f"{_INDENT}{label}: {', '.join(names)}"
     if porting.writable_bytes:
-        largest = ", ".join(
-            f"{static.name[:_NAME_WIDTH]} {static.size}" for static in porting.largest_statics
-        )
-        print(
-            f"{_INDENT}writable statics: {porting.writable_bytes} bytes"
-            + (f" ({largest})" if largest else "")
-        )
-    print(f"{_INDENT}suggested scope: {porting.scope}: {porting.scope_reason}")
+        names = [f"{item.name[:_NAME_WIDTH]} {item.size}" for item in porting.largest_statics]
+        largest = f" ({', '.join(names)})" if names else ""
+        yield f"{_INDENT}writable statics: {porting.writable_bytes} bytes{largest}"
+    yield f"{_INDENT}suggested scope: {porting.scope}: {porting.scope_reason}"

@@ -140,6 +140,16 @@ def test_nothing_legacy(extensions: Path) -> None:
     assert done.lines() == ["No legacy code is loaded."]
 
 
+def test_output_that_nobody_reads(extensions: Path) -> None:
+    code = (
+        "import os, sys; read, write = os.pipe(); os.close(read); os.dup2(write, 1)\n"
+        "from pythonnogil._command_line import main\n"
+        "sys.exit(main(['entries', '--all', 'types_zoo']))"
+    )
+    done = run_python("-c", code, env=clean_environment(PYTHONPATH=extensions))
+    assert (done.rc, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize(
     ("words", "mode", "line"),
     [

@@ -249,9 +249,20 @@ def test_probe_that_hangs(extensions: Path) -> None:
     assert "the probe was still running after 0.001 s" in done.stdout
 
 
+def test_progress_on_a_terminal_only(tree: Path) -> None:
+    for number in range(30):
+        (tree / f"more{number}.so").write_bytes(SmallElf(f"more{number}").build())
+    code = "import pty, sys; sys.exit(pty.spawn([sys.executable, *sys.argv[1:]]))"
+    words = ["-m", "pythonnogil", "scan", "--json", "."]
+    on_terminal = run_python("-c", code, *words, cwd=tree).stdout
+    assert "[###" in on_terminal
+    assert " 20/36 " in on_terminal
+    assert run_python(*words, cwd=tree).stderr.count("\n") == 1
+
+
 def test_output_that_nobody_reads(tree: Path) -> None:
     code = (
-        "import os, signal, sys; read, write = os.pipe(); os.close(read); os.dup2(write, 1)\n"
+        "import os, sys; read, write = os.pipe(); os.close(read); os.dup2(write, 1)\n"
         "from pythonnogil._command_line import main\n"
         "sys.exit(main(['scan', 'package']))"
     )
