@@ -139,7 +139,8 @@ def _judge(elf: Elf, module: str, definitions: list[Definition]) -> tuple[Verdic
     if "PyUnstable_Module_SetGIL" in elf.imports:
         return (
             Verdict.UNKNOWN,
-            "single-phase; it may declare itself by PyUnstable_Module_SetGIL when it is initialized",
+            "single-phase; it may declare itself by PyUnstable_Module_SetGIL when it is "
+            "initialized",
         )
     return Verdict.UNDECLARED, "single-phase, and never calls PyUnstable_Module_SetGIL"
 

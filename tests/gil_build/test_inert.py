@@ -159,3 +159,21 @@ def test_bad_mode_ends_the_process(options: list[str], mode: str | None, complai
     assert (done.rc, done.stdout) == (2, "")
     assert done.stderr.startswith(f"pythonnogil: {complaint}")
     assert done.stderr.count("\n") == 1
+
+
+def test_scan_knows_the_object_layout_of_this_build(extensions: Path) -> None:
+    done = run_python("-m", "pythonnogil", "scan", "--json", extensions)
+    found = {file["module"]: file["verdict"] for file in json.loads(done.stdout)["files"]}
+    assert found == {
+        "declared": "declared",
+        "explicit_used": "explicitly not",
+        "static_counter": "undeclared",
+        "undeclared_multi": "undeclared",
+    }
+    assert done.rc == 1
+
+
+def test_entries_has_nothing_to_look_at() -> None:
+    done = run_python("-m", "pythonnogil", "entries", "json")
+    line = "pythonnogil: entries: extensions are left to CPython here, with its GIL\n"
+    assert (done.rc, done.stdout, done.stderr) == (2, "", line)

@@ -1,4 +1,4 @@
-"""``python -m pythonnogil entries``: the census finds every pointer, and knows which are guarded."""
+"""``python -m pythonnogil entries``: the census finds every pointer, and what is guarded."""
 
 import json
 import re
