@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from pythonnogil._elf_reader import Elf, ElfError, Symbol
+from pythonnogil._elf_reader import X86_64, Elf, ElfError, Symbol
 
 # What Py_mod_gil is: up to CPython 3.14, and from 3.15 on.
 _PY_MOD_GIL = (4, 87)
@@ -65,6 +65,8 @@ def used_by(elf: Elf, function: Symbol, definitions: list[Definition]) -> list[D
     There an address is always four bytes of distance from where they end, or nearly: from the end
     of their instruction. So all four bytes of the code are tried, without knowing instructions.
     """
+    if elf.machine != X86_64:
+        return []
     try:
         code = elf.memory(function.address, min(function.size, _CODE_LIMIT))
     except ElfError:

@@ -10,10 +10,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-MACHINES = {3: "32-bit x86", 40: "32-bit ARM", 62: "x86-64", 183: "AArch64", 243: "RISC-V"}
+X86_64, AARCH64 = 62, 183
+MACHINES = {
+    3: "32-bit x86",
+    40: "32-bit ARM",
+    X86_64: "x86-64",
+    AARCH64: "AArch64",
+    243: "RISC-V",
+}
 # Relocation types: base plus addend, an absolute symbol, and the two of an import.
-_RELATIVE = {62: 8, 183: 1027}
-_SYMBOLIC = {62: (1, 6, 7), 183: (257, 1025, 1026)}
+_RELATIVE = {X86_64: 8, AARCH64: 1027}
+_SYMBOLIC = {X86_64: (1, 6, 7), AARCH64: (257, 1025, 1026)}
 
 _DT_NEEDED, _DT_PLTRELSZ = 1, 2
 _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_RELA, _DT_RELASZ = range(4, 9)

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 from pythonnogil import _core
 from pythonnogil._definitions import Definition, definitions_of, gil_slot, used_by
-from pythonnogil._elf_reader import MACHINES, Elf, ElfError, ForeignError
+from pythonnogil._elf_reader import AARCH64, MACHINES, X86_64, Elf, ElfError, ForeignError
 from pythonnogil._porting import Porting, examine
 from pythonnogil._probe import probe
 from pythonnogil._scan_targets import Candidate
@@ -106,7 +106,7 @@ def _init_functions(module: str) -> set[str]:
 
 
 def _foreign_machine(elf: Elf) -> str | None:
-    own = {"x86_64": 62, "aarch64": 183}.get(os.uname().machine)
+    own = {"x86_64": X86_64, "aarch64": AARCH64}.get(os.uname().machine)
     if elf.machine == own:
         return None
     name = MACHINES.get(elf.machine, f"ELF machine {elf.machine}")

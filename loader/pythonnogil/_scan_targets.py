@@ -75,11 +75,13 @@ def _in_archive(path: str) -> Iterator[Candidate]:
     try:
         with zipfile.ZipFile(path) as archive:
             names = [item.filename for item in archive.infolist() if not item.is_dir()]
-    except (OSError, zipfile.BadZipFile) as error:
-        raise UsageError(f"scan: {path} cannot be read as a wheel: {error}") from error
+    except (OSError, zipfile.BadZipFile):
+        # Reading it tells what is wrong.
+        yield Candidate(path, _member_reader(path, ""), "")
+        return
     for name in sorted(names):
         if name.endswith(".so"):
-            yield Candidate(f"{path}/{name}", _member_reader(path, name), "", path)
+            yield Candidate(f"{path}/{name}", _member_reader(path, name), path, path)
 
 
 def _member_reader(path: str, name: str) -> Callable[[], bytes]:
@@ -89,10 +91,11 @@ def _member_reader(path: str, name: str) -> Callable[[], bytes]:
                 if archive.getinfo(name).file_size > _MEMBER_LIMIT:
                     raise OSError("it claims to be larger than any extension")
                 return archive.read(name)
-        except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
-            raise OSError(str(error)) from error
-        except Exception as error:  # zlib.error, which is not always there to be named
-            raise OSError(f"{type(error).__name__}: {error}") from error
+        except OSError:
+            raise
+        except Exception as error:
+            # What zipfile and the decompressors raise for damaged data is of many types.
+            raise OSError(f"cannot be read as a wheel: {error}") from error
 
     return read
 

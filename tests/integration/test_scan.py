@@ -186,6 +186,23 @@ def test_a_library_by_name_is_an_error(tree: Path) -> None:
     assert (done.rc, done.stderr) == (2, line)
 
 
+def test_a_damaged_wheel_does_not_end_the_scan(tree: Path) -> None:
+    wheel = (tree / "small-1.0-py3-none-any.whl").read_bytes()
+    middle = wheel.index(b"PyGILState")
+    (tree / "package" / "cut-1.0.whl").write_bytes(wheel[: len(wheel) // 2])
+    flipped = wheel[:middle] + bytes([wheel[middle] ^ 1]) + wheel[middle + 1 :]
+    (tree / "package" / "flipped-1.0.whl").write_bytes(flipped)
+    done = scan("package", cwd=tree)
+    assert done.rc == 2
+    assert "\n3 extensions: " in done.stdout
+    errors = done.stderr.splitlines()
+    assert [line.partition(": package/")[2].partition(": ")[0] for line in errors] == [
+        "cut-1.0.whl",
+        "flipped-1.0.whl/small/borrowing.so",
+        "flipped-1.0.whl/small/libhelp.so",
+    ]
+
+
 def test_packages_by_name(tree: Path) -> None:
     (tree / "package" / "__init__.py").write_text("raise AssertionError('imported')")
     environment = clean_environment(PYTHONPATH=tree)
