@@ -19,10 +19,10 @@ from measure import Ratio, compare
 HERE = Path(__file__).parent
 
 
-def run(python: str, *arguments: str, **environment: str) -> str:
-    """The output of a Python child; its failure is ours."""
+def run(program: str, *arguments: str, **environment: str) -> str:
+    """The output of a child, Python for the most part; its failure is ours."""
     child = subprocess.run(
-        [python, *arguments],
+        [program, *arguments],
         env=os.environ | environment,
         capture_output=True,
         text=True,
@@ -171,14 +171,51 @@ def import_lines(rounds: int) -> list[str]:
     ]
 
 
+def lock_lines(rounds: int, seconds: int) -> list[str]:
+    """The lock alone, by a native program that tests/bench/run builds."""
+    program = os.environ.get("PYTHONNOGIL_BENCH_LOCK")
+    if program is None:
+        sys.exit("bench.py: PYTHONNOGIL_BENCH_LOCK does not name the program bench_lock; tests/bench/run sets it")
+    figures = json.loads(run(program, str(rounds), str(seconds)))
+
+    def ratio(key: str, name: str, target: str) -> str:
+        figure = figures[key]
+        detail = f"{figure['left'] * 1e9:.1f} / {figure['right'] * 1e9:.1f} ns"
+        return line(name, figure["median"], figure["spread"], target, detail)
+
+    def value(key: str, name: str, unit: float, target: str) -> str:
+        figure = figures[key]
+        return line(name, figure["median"] * unit, [edge * unit for edge in figure["spread"]], target, "")
+
+    starvation = figures["starvation"]
+    return [
+        ratio("shared_std", "shared lock and unlock, 1 thread / `std::shared_mutex`", "<= 0.25"),
+        ratio("shared_boost", "shared lock and unlock, 1 thread / `boost::shared_mutex`", "<= 0.05"),
+        ratio("shared_boost_of_two", "shared lock and unlock, 2 threads / `boost::shared_mutex`", "<= 0.01"),
+        ratio("shared_of_two", "shared lock and unlock, 2 threads / 1 thread, each", "<= 1.1"),
+        ratio("exclusive_std", "exclusive lock and unlock, uncontended / `std::shared_mutex`", ""),
+        ratio("revocation", "first exclusive lock after readers / one `membarrier`, another thread running", "<= 1.5"),
+        value("recursion", "exclusive lock and unlock inside exclusive, nanoseconds per level", 1e9, "<= 3"),
+        value("wait", "wait for the exclusive lock behind holds of 50 us, microseconds", 1e6, "<= 200"),
+        f"| 8 threads want the exclusive lock for {seconds} s, slowest / fastest, throughput "
+        f"| {starvation['median']:.2f} | | >= 0.5 | {starvation['left']:.0f} / {starvation['right']:.0f} per s |",
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=9, help="rounds of each comparison (default 9)")
-    rounds = parser.parse_args().rounds
+    parser.add_argument("--starvation", type=int, default=5, metavar="SECONDS", help="of that figure (default 5)")
+    arguments = parser.parse_args()
+    rounds = arguments.rounds
     if rounds < 2:
         parser.error("--rounds: at least 2, or there is no spread to show")
+    if arguments.starvation < 1:
+        parser.error("--starvation: at least 1 second")
     print("| figure | median | quartiles | target | both sides |")
     print("|---|---|---|---|---|")
+    for text in lock_lines(rounds, arguments.starvation):
+        print(text, flush=True)
     for lines in (in_process_lines, process_lines):
         for text in lines(rounds):
             print(text, flush=True)
