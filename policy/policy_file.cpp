@@ -1,6 +1,5 @@
 #include "policy/policy_file.hpp"
 
-#include <toml++/toml.h>
 #include <algorithm>
 #include <array>
 #include <cerrno>
@@ -11,6 +10,20 @@
 #include "policy/rule_checks.hpp"
 #include "policy/wording.hpp"
 
+// Malformed files reach assertions of toml++ 3.3, in parse_key() for one. Built with NDEBUG it
+// would take what they assert for granted and go on with undefined behaviour; here they throw.
+namespace pythonnogil::policy {
+struct FailedAssertion {};
+[[noreturn]] static void fail_assertion() {
+    throw FailedAssertion();
+}
+}  // namespace pythonnogil::policy
+#undef NDEBUG
+#define TOML_MAX_NESTED_VALUES 16
+#define TOML_ASSERT(condition) \
+    (static_cast<bool>(condition) ? void() : ::pythonnogil::policy::fail_assertion())
+#include <toml++/toml.h>
+
 namespace pythonnogil::policy {
 
 namespace {
@@ -18,6 +31,8 @@ namespace {
 constexpr std::int64_t newest_version = 1;
 // Far more than anyone writes by hand, and little enough to be read without a thought.
 constexpr std::size_t biggest_file = std::size_t{1} << 20;
+// Each dot of a key opens a table inside a table, and toml++ takes them down by recursion.
+constexpr std::ptrdiff_t most_dots_in_a_line = 200;
 
 constexpr std::array<std::string_view, 4> file_keys{"version", "mode", "shipped", "module"};
 constexpr std::array<std::string_view, 9> rule_keys{
@@ -263,6 +278,19 @@ std::string content_of(const std::string& path) {
     return content;
 }
 
+void check_dots(std::string_view text, const std::string& name) {
+    std::size_t line = 1;
+    while (!text.empty()) {
+        const std::size_t end = std::min(text.find('\n'), text.size() - 1);
+        if (std::ranges::count(text.substr(0, end + 1), '.') > most_dots_in_a_line) {
+            throw PolicyError(printable(name) + ':' + std::to_string(line) +
+                              ": more than 200 dots in one line; no key is that deep");
+        }
+        text.remove_prefix(end + 1);
+        ++line;
+    }
+}
+
 }  // namespace
 
 PolicyFile read_policy_file(const std::string& path) {
@@ -270,12 +298,15 @@ PolicyFile read_policy_file(const std::string& path) {
 }
 
 PolicyFile parse_policy(std::string_view text, const std::string& name) {
+    check_dots(text, name);
     const FileReader reader(name);
     PolicyFile file;
     try {
         file = reader.read(toml::parse(text));
     } catch (const toml::parse_error& error) {
         reader.fail(error.source(), "not TOML: " + printable(error.description()));
+    } catch (const FailedAssertion&) {
+        throw PolicyError(printable(name) + ": not TOML: a key or value is not in its place");
     }
     check_rules_together(file.rules);
     return file;
