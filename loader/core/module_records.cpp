@@ -51,9 +51,9 @@ std::optional<ModuleRecord> find(const std::string& name, const std::string& pat
 bool was_loaded_unguarded(const std::string& path) {
     const std::lock_guard lock(records().mutex);
     return std::ranges::any_of(records().all, [&](const ModuleRecord& record) {
-        return record.path == path && (record.verdict == shim::Verdict::trusted ||
-                                       (record.verdict == shim::Verdict::legacy &&
-                                        record.scope == policy::Scope::none));
+        return record.path == path &&
+               (record.verdict == shim::Verdict::trusted ||
+                (record.verdict == shim::Verdict::legacy && record.scope == policy::Scope::none));
     });
 }
 

@@ -49,6 +49,14 @@ def test_foreign_thread_control(unguarded: Stage, way: str) -> None:
     unguarded.assert_hazard("foreign_thread.py", way, "cpython")
 
 
+def test_interpreter_made_inside_a_call(guarded: Stage) -> None:
+    guarded.check("new_interpreter.py")
+
+
+def test_interpreter_made_inside_a_call_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("new_interpreter.py")
+
+
 @pytest.mark.parametrize("kind", ["profile", "trace"])
 def test_profile_and_trace_callbacks(guarded: Stage, kind: str) -> None:
     guarded.check("profile_hook.py", kind)
