@@ -7,6 +7,7 @@
 #include "shim/fresh_types.hpp"
 #include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
+#include "shim/python_subclass.hpp"
 
 namespace pythonnogil::shim::hooks {
 
@@ -74,6 +75,7 @@ struct GuardedSpec {
 // A type that CPython has just made ready. False, with an exception set, when it cannot be guarded.
 bool guard_made(PyTypeObject* type) {
     return attempt([&] {
+        python_subclass::guard(type);
         guard_ready_type(type);
         fresh_types::remember(type);
     });

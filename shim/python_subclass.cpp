@@ -125,6 +125,12 @@ bool has_guarded_base(PyTypeObject* type) {
     return thunk_pool::is_thunk(reinterpret_cast<const void*>(native_base(type)->tp_dealloc));
 }
 
+// A finalizer of legacy code is part of the deallocation also where CPython does all the rest.
+bool has_guarded_finalizer(const PyTypeObject* type) {
+    return thunk_pool::is_thunk(reinterpret_cast<const void*>(type->tp_finalize)) ||
+           thunk_pool::is_thunk(reinterpret_cast<const void*>(type->tp_del));
+}
+
 }  // namespace
 
 bool learn_from_interpreter() {
@@ -140,7 +146,8 @@ bool learn_from_interpreter() {
 }
 
 void guard(PyTypeObject* type) {
-    if (type->tp_dealloc != cpython_deallocator || !has_guarded_base(type))
+    if (type->tp_dealloc != cpython_deallocator ||
+        (!has_guarded_base(type) && !has_guarded_finalizer(type)))
         return;
     try {
         // As the legacy base's own deallocator is guarded.

@@ -40,10 +40,11 @@ RARE = {
 }
 # Types whose objects die, some by way of a Python subclass, and some in ways of their own.
 MORTALS = [
-    *["Plain", "OwnFree", "Collected", "Weak", "Heap"],
+    *["Plain", "OwnFree", "Collected", "Weak", "Heap", "Finalized", "FinalizedPlain"],
     *["Plain empty slots", "Plain slots", "Plain weak slots", "Plain dict", "Plain del"],
     *["Collected empty slots", "Collected slots", "Collected weak slots", "Collected dict"],
     *["Collected del", "OwnFree dict", "Weak slots", "Weak del", "Heap dict", "Heap del"],
+    *["Finalized slots", "Finalized dict"],
 ]
 DEATHS = ["Chain", "Chain dict", "Listed", "Phoenix", "Phoenix dict"]
 COUNTS = 400_000  # in each thread
@@ -136,7 +137,7 @@ def test_dying_object_of_every_kind_of_type(guarded: Stage, kind: str) -> None:
     assert report["ended"] > 1000
 
 
-@pytest.mark.parametrize("kind", [*MORTALS[:5], "Collected dict"])
+@pytest.mark.parametrize("kind", [*MORTALS[:7], "Collected dict"])
 def test_dying_object_of_every_kind_of_type_control(unguarded: Stage, kind: str) -> None:
     """The collector goes round for ever in what is left of the objects, hence the short limit."""
     dataclasses.replace(unguarded, limit=4.0).assert_hazard("mortals.py", kind)
