@@ -6,6 +6,7 @@
 #include "shim/log.hpp"
 
 #ifdef Py_GIL_DISABLED
+#include "shim/domain.hpp"
 #include "shim/quarantine.hpp"
 #endif
 
@@ -16,21 +17,22 @@ namespace {
 std::atomic<bool> end_of_runtime_is_followed{false};
 
 #ifdef Py_GIL_DISABLED
-void forget_objects() {
+void forget_threads_and_objects() {
+    shim::process_domain().take_from_ended_threads();
     shim::quarantine::forget();
 }
 void free_objects(void*) {
     shim::quarantine::sweep();
 }
 #else
-void forget_objects() {}
+void forget_threads_and_objects() {}
 void free_objects(void*) {}
 #endif
 
 // No interpreter is left when this runs.
 void at_end_of_runtime() {
     module_records::clear();
-    forget_objects();
+    forget_threads_and_objects();
     end_of_runtime_is_followed = false;
 }
 

@@ -52,8 +52,10 @@ def test_each_life_is_guarded_control(embedder: Path) -> None:
     """Without the guard updates are lost."""
     settings = {"PYTHON_GIL": "0", "PYTHONNOGIL_MODE": "off"}
     code = COUNT.partition("entries =")[0]
-    counts = live(embedder, code, **settings).stdout.split()
-    assert counts.count("40000") < 2 * LIVES, counts
+    for _ in range(10):
+        if live(embedder, code, **settings).stdout.split().count("40000") < 2 * LIVES:
+            return
+    raise AssertionError("no update was lost in 10 runs without the guard")
 
 
 ANNOUNCE = """
