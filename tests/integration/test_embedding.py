@@ -1,4 +1,5 @@
-"""A program that embeds the interpreter, ends it and starts it again: each life is like the first."""
+"""A program that embeds the interpreter, ends it and starts it again: each life is like the
+first."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,5 @@
-"""Hazards of a process's life: fork, exit, signals and observers while threads are inside the guard."""
+"""Hazards of a process's life: fork, exit, signals and observers while threads are inside the
+guard."""
 
 import signal
 from pathlib import Path

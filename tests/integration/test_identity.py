@@ -1,5 +1,5 @@
-"""A guarded module looks and behaves like a plain one: every name, type, text, pickle and spec, every
-traceback, reference count and end of an object is the same."""
+"""A guarded module looks and behaves like a plain one: every name, type, text, pickle and spec,
+every traceback, reference count and end of an object is the same."""
 
 from pathlib import Path
 from typing import Any

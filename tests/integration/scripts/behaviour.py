@@ -1,4 +1,5 @@
-"""Describes what a program sees of legacy code while it runs, so that guarded and plain runs can be compared."""
+"""Describes what a program sees of legacy code while it runs, so that guarded and plain runs can
+be compared."""
 
 import copy
 import gc
@@ -137,7 +138,7 @@ description = {
     "imports": imports,
     "failures": {
         "raised in a callback": failure(lambda: module.call(lambda: 1 / 0)),
-        "raised deep in callbacks": failure(lambda: module.call(lambda: module.call(lambda: [][1]))),
+        "raised deeper": failure(lambda: module.call(lambda: module.call(lambda: [][1]))),
         "chained": failure(chained),
         "raised in a handler": failure(in_handler),
         "no such argument": failure(lambda: counter.increment_keywords(wrong=1)),

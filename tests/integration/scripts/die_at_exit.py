@@ -1,5 +1,6 @@
-"""Ends with much left to do under the guard, while daemon threads wait for it: callbacks at exit, legacy objects that
-are still alive, memory that is held back. The process has to end all the same."""
+"""Ends with much left to do under the guard, while daemon threads wait for it: callbacks at
+exit, legacy objects that are still alive, memory that is held back. The process has to end all
+the same."""
 
 import atexit
 import threading

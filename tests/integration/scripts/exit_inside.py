@@ -1,4 +1,5 @@
-"""Ends the process from inside a guarded call while other threads want in: HOW. The exit code is 7 where one is given."""
+"""Ends the process from inside a guarded call while other threads want in: HOW. The exit code is
+7 where one is given."""
 
 import os
 import sys

@@ -1,4 +1,5 @@
-"""An exception is sent to a thread that waits for the guard behind a long holder: signal|handler|asynchronous."""
+"""An exception is sent to a thread that waits for the guard behind a long holder:
+signal|handler|asynchronous."""
 
 import ctypes
 import os

@@ -1,4 +1,5 @@
-"""Tries to import a module that is refused, twice; whether a byte of the loaded file is different then: MODULE."""
+"""Tries to import a module that is refused, twice; whether a byte of the loaded file is
+different then: MODULE."""
 
 import ctypes
 import glob

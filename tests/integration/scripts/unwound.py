@@ -1,4 +1,5 @@
-"""Threads are ended by unwinding in the middle of a guarded call, detached, as CPython up to 3.13.5 ends them at exit."""
+"""Threads are ended by unwinding in the middle of a guarded call, detached, as CPython up to
+3.13.5 ends them at exit."""
 
 import _thread
 import time

@@ -1,5 +1,6 @@
-"""greenlet: switches stacks in the middle of guarded calls, HOW: method|capsule. While a greenlet is switched away from,
-neither the guard nor a lock may stay behind, and what its call has borrowed must live on."""
+"""greenlet: switches stacks in the middle of guarded calls, HOW: method|capsule. While a
+greenlet is switched away from, neither the guard nor a lock may stay behind, and what its call
+has borrowed must live on."""
 
 import sys
 import time
