@@ -13,8 +13,12 @@ def print_lines(lines: Iterable[str]) -> None:
     """Print the lines to stdout, whether anybody reads them to their end or not."""
     if sys.stdout is None:
         return
+    encoding = sys.stdout.encoding or "utf-8"
     try:
-        sys.stdout.writelines(f"{line}\n" for line in lines)
+        for line in lines:
+            # The names of files can have bytes in them that no text has.
+            printable = line.encode(encoding, "backslashreplace").decode(encoding)
+            sys.stdout.write(f"{printable}\n")
         sys.stdout.flush()
     except BrokenPipeError:
         # Keeps the interpreter from complaining of what it could not write when it ends.

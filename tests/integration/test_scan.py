@@ -186,6 +186,21 @@ def test_a_library_by_name_is_an_error(tree: Path) -> None:
     assert (done.rc, done.stderr) == (2, line)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_names_that_are_no_text(tmp_path: Path, encoding: str) -> None:
+    folder = tmp_path / os.fsdecode(b"\xff")
+    folder.mkdir()
+    # The init function of a module whose name is not in ASCII is named by its punycode.
+    data = SmallElf("ignored").build().replace(b"PyInit_ignored", b"PyInitU_m_eha\0")
+    (folder / "m\N{LATIN SMALL LETTER U WITH DIAERESIS}.so").write_bytes(data)
+    environment = clean_environment(PYTHONIOENCODING=encoding)
+    done = scan(".", cwd=tmp_path, env=environment)
+    assert (done.rc, done.stdout.splitlines()[-1]) == (1, "1 extensions: 1 undeclared")
+    assert "udcff" in done.stdout
+    assert "Traceback" not in done.stderr
+    assert json.loads(scan("--json", ".", cwd=tmp_path).stdout)["summary"] == {"undeclared": 1}
+
+
 def test_a_damaged_wheel_does_not_end_the_scan(tree: Path) -> None:
     wheel = (tree / "small-1.0-py3-none-any.whl").read_bytes()
     middle = wheel.index(b"PyGILState")
