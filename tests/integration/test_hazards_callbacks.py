@@ -4,7 +4,10 @@ import pytest
 from children import Stage
 
 WATCHERS = ["function watcher", "code watcher", "own dict", "shared dict", "type watcher"]
-CALLBACKS = ["audit hook", "frame evaluator", *WATCHERS, "weak reference", "weak proxy", "input hook"]
+CALLBACKS = [
+    *["audit hook", "frame evaluator", *WATCHERS],
+    *["weak reference", "weak proxy", "input hook"],
+]
 
 
 def test_blocking_callback_against_a_waiter(guarded: Stage) -> None:

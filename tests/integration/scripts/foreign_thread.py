@@ -1,4 +1,4 @@
-"""Lets threads that Python does not know call in, while Python's own threads do as well: WAY STARTER.
+"""Lets threads that Python does not know call in, while Python's own do as well: WAY STARTER.
 
 WAY is ensure, acquire, swap or "two states"; STARTER is pthread or cpython.
 """

@@ -1,4 +1,4 @@
-"""Lets objects of legacy types die in several threads, and counts them: KIND of type, or of death."""
+"""Lets objects of legacy types die in several threads, and counts them: KIND of type or death."""
 
 import gc
 import sys
