@@ -18,7 +18,7 @@ std::atomic<bool> end_of_runtime_is_followed{false};
 
 #ifdef Py_GIL_DISABLED
 void forget_threads_and_objects() {
-    shim::process_domain().take_from_ended_threads();
+    shim::for_each_domain([](shim::Domain& domain) { domain.take_from_ended_threads(0); });
     shim::quarantine::forget();
 }
 void free_objects(void*) {
