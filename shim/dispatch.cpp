@@ -2,6 +2,8 @@
 
 #include "shim/dying_object.hpp"
 #include "shim/exclusive_hold.hpp"
+#include "shim/gil_lease.hpp"
+#include "shim/main_thread_calls.hpp"
 #include "shim/python_subclass.hpp"
 #include "shim/quarantine.hpp"
 #include "shim/stack_switch.hpp"
@@ -82,24 +84,69 @@ std::intptr_t call_locking_receiver(const Entry& entry, const Arguments& a) {
     return result;
 }
 
+std::intptr_t call_shared(const Entry& entry, const Arguments& a) {
+    ExclusiveHold hold(*entry.domain, ExclusiveHold::Shared{});
+    const std::intptr_t result = call(entry, a);
+    hold.leave();
+    return result;
+}
+
+std::intptr_t call_alone(const Entry& entry, const Arguments& a) {
+    if (entry.kind == EntryKind::deallocator) {
+        deallocate_guarded(entry, reinterpret_cast<PyObject*>(a.a0));
+        return 0;
+    }
+    if (entry.kind == EntryKind::constructor)
+        python_subclass::guard(reinterpret_cast<PyTypeObject*>(a.a0));
+    ExclusiveHold hold(*entry.domain, argument_to_lock(entry, a.a1, a.a2, a.a3));
+    const std::intptr_t result = call(entry, a);
+    hold.leave();
+    return result;
+}
+
+// An object that dies while there can be no lease is left alone: its code must not run.
+std::intptr_t call_with_gil(const Entry& entry, const Arguments& a) {
+    const gil_lease::Pin pin;
+    if (pin.pinned())
+        return call_alone(entry, a);
+    if (entry.kind == EntryKind::deallocator)
+        PyErr_WriteUnraisable(nullptr);
+    return entry.failure;
+}
+
+// The thunk is what the main thread calls, so the guard is taken there.
+std::intptr_t call_on_main_thread(const Entry& entry, const Arguments& a) {
+    if (main_thread_calls::on_main_thread())
+        return call_alone(entry, a);
+    if (entry.kind == EntryKind::deallocator) {
+        leave_to_main_thread(reinterpret_cast<PyObject*>(a.a0));
+        return 0;
+    }
+    return main_thread_calls::run(thunk_pool::thunk_of(entry), {a.a0, a.a1, a.a2, a.a3, a.a4, a.a5})
+        .value_or(entry.failure);
+}
+
 // All but the common case.
 __attribute__((noinline)) std::intptr_t dispatch_by_access(const Entry& entry, const Arguments& a) {
     switch (entry.access) {
-        case Access::shared: {
-            ExclusiveHold hold(*entry.domain, ExclusiveHold::Shared{});
-            const std::intptr_t result = call(entry, a);
-            hold.leave();
-            return result;
-        }
+        case Access::shared:
+            return call_shared(entry, a);
         case Access::receiver:
             // Nobody else can call anything on an object that dies.
             return entry.kind == EntryKind::deallocator ? call(entry, a)
                                                         : call_locking_receiver(entry, a);
+        case Access::interpreter:
+            return call_with_gil(entry, a);
+        case Access::main_thread:
+            return call_on_main_thread(entry, a);
         case Access::switching:
             return call_that_switches_stacks(entry, a.a0, a.a1, a.a2, a.a3, a.a4, a.a5);
-        default:
+        case Access::open:
             return call(entry, a);
+        case Access::exclusive:
+            break;
     }
+    return call_alone(entry, a);
 }
 
 // Four arguments are all that any watcher has.

@@ -1,6 +1,7 @@
 #include "shim/dying_object.hpp"
 
 #include "shim/exclusive_hold.hpp"
+#include "shim/main_thread_deaths.hpp"
 #include "shim/python_subclass.hpp"
 #include "shim/quarantine.hpp"
 
@@ -167,6 +168,14 @@ void deallocate_guarded(const Entry& entry, PyObject* object) {
         merge(object, 1);
         deallocate_after_waiting(entry, object);
     }
+}
+
+void leave_to_main_thread(PyObject* object) {
+    if (dies_unmerged(object))
+        merge(object, 1);
+    else if (!take_back(object))
+        return;
+    main_thread_deaths::add(object);
 }
 
 }  // namespace pythonnogil::shim

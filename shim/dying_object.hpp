@@ -17,4 +17,8 @@ namespace pythonnogil::shim {
 // object first.
 void deallocate_guarded(const Entry& entry, PyObject* object);
 
+// Takes the last reference back and has the main thread drop it, as soon as it can. For types whose
+// code may run on that thread alone. When the process ends before, the object is not deallocated.
+void leave_to_main_thread(PyObject* object);
+
 }  // namespace pythonnogil::shim

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <mutex>
 
+#include "shim/import_in_progress.hpp"
 #include "shim/log.hpp"
 
 namespace pythonnogil::shim {
@@ -80,13 +81,16 @@ Guarding GuardPlan::guarding_of(const std::string& name, bool has_receiver) cons
     return guarding;
 }
 
-std::vector<std::string> GuardPlan::missing_readers() const {
-    std::vector<std::string> missing;
-    for (const Reader& reader : readers_) {
-        if (!reader.found.load(std::memory_order_relaxed))
-            missing.push_back(reader.name);
-    }
-    return missing;
+bool GuardPlan::check_readers() const {
+    const auto missing =
+        std::ranges::find_if(readers_, [](const Reader& reader) { return !reader.found.load(); });
+    if (missing == readers_.end())
+        return true;
+    set_import_error(place() + ": readers: module " + module() + " has no function \"" +
+                         missing->name +
+                         "\"; name a function of the module, or a method as \"Type.method\"",
+                     module(), "");
+    return false;
 }
 
 namespace guard_plans {
@@ -104,6 +108,11 @@ void assign(std::span<const ElfImage> images, const GuardPlan& plan) {
                   " share a library, so they form one group");
         merge_domains(plan.domain(), other->domain());
     }
+}
+
+bool are_various() {
+    const std::lock_guard lock(plans().mutex);
+    return plans().all.size() > 1;
 }
 
 const GuardPlan* of(const void* address) {

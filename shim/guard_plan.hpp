@@ -48,8 +48,9 @@ class GuardPlan {
     // callback, can not be guarded by the object that it is called on.
     Guarding guarding_of(const std::string& name, bool has_receiver) const;
 
-    // The readers that no function was found for.
-    std::vector<std::string> missing_readers() const;
+    // To be called when the module has been executed. False, with ImportError set, when policy
+    // names a reader that it does not have.
+    bool check_readers() const;
 
   private:
     friend void merge_domains(Domain& from, Domain& into);
@@ -72,6 +73,9 @@ const GuardPlan& standard();
 // Code in these images registers functions under this plan from now on. Images that already have
 // another plan, because modules share a library, bring the two plans' domains together.
 void assign(std::span<const ElfImage> images, const GuardPlan& plan);
+
+// Whether there is any other plan than the standard one.
+bool are_various();
 
 // The plan of the image that the address lies in; null when it lies in none.
 const GuardPlan* of(const void* address);

@@ -112,9 +112,9 @@ void guard_one(PyMethodDef& method, const char* type_name) {
 }
 
 void guard_accessors(PyGetSetDef& getset, const char* type_name) {
-    const EntryName name(type_name, getset.name);
-    getset.get = guarded_function(getset.get, EntryKind::plain, name);
-    getset.set = guarded_function(getset.set, EntryKind::plain, name);
+    getset.get = guarded_function(getset.get, EntryKind::plain, EntryName(type_name, getset.name));
+    getset.set =
+        guarded_function(getset.set, EntryKind::plain, EntryName(type_name, getset.name, -1));
 }
 
 // A row of slots: the offset of the pointer in its structure, and how it takes its arguments.
@@ -122,28 +122,31 @@ struct SlotRow {
     std::size_t offset;
     EntryKind kind;
     const char* name;
+    std::int8_t failure;
 };
 
 #define SLOT(structure, member, kind) \
-    { offsetof(structure, member), EntryKind::kind, #member }
+    { offsetof(structure, member), EntryKind::kind, #member, 0 }
+#define INT_SLOT(structure, member, kind) \
+    { offsetof(structure, member), EntryKind::kind, #member, -1 }
 
 constexpr SlotRow type_slots[] = {
     SLOT(PyTypeObject, tp_dealloc, deallocator),
     SLOT(PyTypeObject, tp_getattr, plain),
-    SLOT(PyTypeObject, tp_setattr, plain),
+    INT_SLOT(PyTypeObject, tp_setattr, plain),
     SLOT(PyTypeObject, tp_repr, plain),
-    SLOT(PyTypeObject, tp_hash, plain),
+    INT_SLOT(PyTypeObject, tp_hash, plain),
     SLOT(PyTypeObject, tp_call, tuple),
     SLOT(PyTypeObject, tp_str, plain),
     SLOT(PyTypeObject, tp_getattro, plain),
-    SLOT(PyTypeObject, tp_setattro, plain),
-    SLOT(PyTypeObject, tp_clear, plain),
+    INT_SLOT(PyTypeObject, tp_setattro, plain),
+    INT_SLOT(PyTypeObject, tp_clear, plain),
     SLOT(PyTypeObject, tp_richcompare, one_object),
     SLOT(PyTypeObject, tp_iter, plain),
     SLOT(PyTypeObject, tp_iternext, plain),
     SLOT(PyTypeObject, tp_descr_get, plain),
-    SLOT(PyTypeObject, tp_descr_set, plain),
-    SLOT(PyTypeObject, tp_init, tuple),
+    INT_SLOT(PyTypeObject, tp_descr_set, plain),
+    INT_SLOT(PyTypeObject, tp_init, tuple),
     SLOT(PyTypeObject, tp_alloc, plain),
     SLOT(PyTypeObject, tp_new, constructor),
     SLOT(PyTypeObject, tp_free, plain),
@@ -153,10 +156,11 @@ constexpr SlotRow type_slots[] = {
 };
 
 #undef SLOT
+#undef INT_SLOT
 
 void guard_slot(PyTypeObject* type, const SlotRow& row) {
     void*& slot = *reinterpret_cast<void**>(reinterpret_cast<char*>(type) + row.offset);
-    slot = guarded(slot, row.kind, EntryName(type->tp_name, row.name));
+    slot = guarded(slot, row.kind, EntryName(type->tp_name, row.name, row.failure));
 }
 
 // The plan of the image that registers the function. An image that is being imported has none yet.
@@ -167,6 +171,45 @@ const GuardPlan& plan_of(const void* address) {
     return import == nullptr || !import->guards() ? guard_plans::standard() : import->plan();
 }
 
+// The slots of the suites that return an int or a size, by their offset.
+constexpr std::size_t int_slots(const PyNumberMethods*, std::size_t number) {
+    return number == 0 ? offsetof(PyNumberMethods, nb_bool) : SIZE_MAX;
+}
+constexpr std::size_t int_slots(const PySequenceMethods*, std::size_t number) {
+    constexpr std::size_t offsets[] = {offsetof(PySequenceMethods, sq_length),
+                                       offsetof(PySequenceMethods, sq_ass_item),
+                                       offsetof(PySequenceMethods, sq_contains)};
+    return number < std::size(offsets) ? offsets[number] : SIZE_MAX;
+}
+constexpr std::size_t int_slots(const PyMappingMethods*, std::size_t number) {
+    constexpr std::size_t offsets[] = {offsetof(PyMappingMethods, mp_length),
+                                       offsetof(PyMappingMethods, mp_ass_subscript)};
+    return number < std::size(offsets) ? offsets[number] : SIZE_MAX;
+}
+constexpr std::size_t int_slots(const PyAsyncMethods*, std::size_t number) {
+    return number == 0 ? offsetof(PyAsyncMethods, am_send) : SIZE_MAX;
+}
+constexpr std::size_t int_slots(const PyBufferProcs*, std::size_t number) {
+    return number == 0 ? offsetof(PyBufferProcs, bf_getbuffer) : SIZE_MAX;
+}
+
+template <typename Suite>
+std::int8_t failure_of(const Suite* suite, std::size_t index) {
+    for (std::size_t number = 0; int_slots(suite, number) != SIZE_MAX; ++number) {
+        if (int_slots(suite, number) == index * sizeof(void*))
+            return -1;
+    }
+    return 0;
+}
+
+// One of the slots of a suite; `name` is the suite's.
+template <typename Suite>
+void guard_suite_slot(Suite* suite, std::size_t index, const EntryName& name) {
+    void*& slot = reinterpret_cast<void**>(suite)[index];
+    slot = guarded(slot, EntryKind::plain,
+                   EntryName(name.type, name.function, failure_of(suite, index)));
+}
+
 // The suites (numbers, sequences, ...) hold function pointers and nothing else. Unary and binary
 // functions stand side by side in them, so no argument is looked at.
 template <typename Suite>
@@ -175,9 +218,8 @@ Suite* guard_suite(Suite* suite, const EntryName& name) {
     if (suite == nullptr)
         return nullptr;
     suite = writable_table(suite, 1);
-    auto** slots = reinterpret_cast<void**>(suite);
     for (std::size_t i = 0; i < sizeof(Suite) / sizeof(void*); ++i)
-        slots[i] = guarded(slots[i], EntryKind::plain, name);
+        guard_suite_slot(suite, i, name);
     return suite;
 }
 
@@ -193,8 +235,9 @@ void* guarded(void* function, EntryKind kind, const EntryName& name, const void*
         return function;
     const std::string full_name = qualified_name(name.type, name.function);
     const GuardPlan& plan = plan_of(site == nullptr ? function : site);
-    void* const thunk = thunk_pool::claim(
-        function, kind, plan.guarding_of(full_name, name.has_receiver), full_name);
+    Guarding guarding = plan.guarding_of(full_name, name.has_receiver);
+    guarding.failure = name.failure;
+    void* const thunk = thunk_pool::claim(function, kind, guarding, full_name);
     ImportInProgress* import = ImportInProgress::current();
     if (import != nullptr && import->can_declare_late())
         import->remember_thunk(thunk);
@@ -319,11 +362,11 @@ void guard_changed_suite(Suite*& suite, const Suite* before, const Suite& copy,
         suite = guard_suite(suite, name);
         return;
     }
-    auto** slots = reinterpret_cast<void**>(suite);
+    const auto* slots = reinterpret_cast<void* const*>(suite);
     const auto* old_slots = reinterpret_cast<void* const*>(&copy);
     for (std::size_t i = 0; suite != nullptr && i < sizeof(Suite) / sizeof(void*); ++i) {
         if (slots[i] != old_slots[i])
-            slots[i] = guarded(slots[i], EntryKind::plain, name);
+            guard_suite_slot(suite, i, name);
     }
 }
 

@@ -18,12 +18,13 @@ namespace pythonnogil::shim {
 // called on. A callback has a description for a name.
 struct EntryName {
     explicit EntryName(const char* description) : function(description) {}
-    EntryName(const char* type_name, const char* function_name)
-        : type(type_name), function(function_name), has_receiver(true) {}
+    EntryName(const char* type_name, const char* function_name, std::int8_t failure_result = 0)
+        : type(type_name), function(function_name), has_receiver(true), failure(failure_result) {}
 
     const char* type = nullptr;  // tp_name; null for a function of a module
     const char* function;
     bool has_receiver = false;
+    std::int8_t failure = 0;  // see Guarding
 };
 
 // The thunk to use instead of `function`, or `function` itself when it needs none. `site` is an

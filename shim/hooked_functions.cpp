@@ -58,6 +58,8 @@ const Interposition registrations[] = {
     REPLACE(PyDescr_NewGetSet),
     REPLACE(PyCapsule_New),
     REPLACE(PyCapsule_SetDestructor),
+    REPLACE(PyCapsule_GetPointer),
+    REPLACE(PyCapsule_Import),
     REPLACE(Py_AddPendingCall),
     REPLACE(PyEval_SetProfile),
     REPLACE(PyEval_SetTrace),

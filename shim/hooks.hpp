@@ -47,6 +47,8 @@ HOOK(PyDescr_NewClassMethod);
 HOOK(PyDescr_NewGetSet);
 HOOK(PyCapsule_New);
 HOOK(PyCapsule_SetDestructor);
+HOOK(PyCapsule_GetPointer);
+HOOK(PyCapsule_Import);
 HOOK(Py_AddPendingCall);
 HOOK(PyEval_SetProfile);
 HOOK(PyEval_SetTrace);

@@ -57,18 +57,6 @@ void set_unguardable_error(const char* what, const void* function) {
 
 }  // namespace
 
-PyObject* PyCapsule_New(void* pointer, const char* name, PyCapsule_Destructor destructor) {
-    if (!guard_callback(destructor, "capsule destructor"))
-        return nullptr;
-    return ::PyCapsule_New(pointer, name, destructor);
-}
-
-int PyCapsule_SetDestructor(PyObject* capsule, PyCapsule_Destructor destructor) {
-    if (!guard_callback(destructor, "capsule destructor"))
-        return -1;
-    return ::PyCapsule_SetDestructor(capsule, destructor);
-}
-
 int Py_AddPendingCall(int (*function)(void*), void* argument) {
     if (!guard_callback(function, "pending call"))
         return -1;

@@ -61,11 +61,16 @@ PyObject* PyModuleDef_Init(PyModuleDef* definition) {
         return nullptr;
     }
     LegacyReason reason;
-    if (module_definitions::answered(definition, reason)) {
-        // Seen before, under this or another name: its slots are ours already.
-    } else if (verdict_of(definition, import, reason) == Verdict::declared) {
+    const bool answered = module_definitions::answered(definition, reason);
+    // An answered definition was seen before, under this or another name: its slots are ours.
+    if (answered && import->shares()) {
         import->declared();
         return ::PyModuleDef_Init(definition);
+    }
+    if (!answered && verdict_of(definition, import, reason) == Verdict::declared) {
+        import->declared();
+        const bool ready = !import->shares() || answer(definition, reason, true);
+        return ready ? ::PyModuleDef_Init(definition) : nullptr;
     }
     if (!import->legacy(reason) || !answer(definition, reason, import->guards()))
         return nullptr;

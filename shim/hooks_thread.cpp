@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "shim/exclusive_hold.hpp"
+#include "shim/gil_lease.hpp"
 #include "shim/guard_plan.hpp"
 #include "shim/hooks.hpp"
 
@@ -18,19 +19,31 @@ namespace {
 // A hold that a thread was given because it attached, and the thread state it attached with.
 struct Attachment {
     PyThreadState* thread;
-    bool ensured;  // by PyGILState_Ensure, and ended by PyGILState_Release
+    bool ensured;                           // by PyGILState_Ensure, and ended by PyGILState_Release
+    std::unique_ptr<gil_lease::Pin> lease;  // in scope interpreter
     std::unique_ptr<ExclusiveHold> hold;
 };
 
 // They nest, so the last is the innermost.
 thread_local std::vector<Attachment> attachments;
 
+// A thread that was not started by Python has nobody to report to: without a lease its code does
+// not go on.
+std::unique_ptr<gil_lease::Pin> lease_for(const GuardPlan* plan) {
+    if (plan == nullptr || plan->access() != Access::interpreter)
+        return nullptr;
+    auto lease = std::make_unique<gil_lease::Pin>();
+    if (!lease->pinned())
+        Py_FatalError("pythonnogil: scope interpreter: no lease of the GIL for a foreign thread");
+    return lease;
+}
+
 // `caller` is an address in the code that attached the thread.
 void push(bool ensured, const void* caller) {
     const GuardPlan* plan = guard_plans::of(caller);
     Domain& domain = plan == nullptr ? process_domain() : plan->domain();
-    attachments.push_back(
-        {PyThreadState_GetUnchecked(), ensured, std::make_unique<ExclusiveHold>(domain)});
+    attachments.push_back({PyThreadState_GetUnchecked(), ensured, lease_for(plan),
+                           std::make_unique<ExclusiveHold>(domain)});
 }
 
 void pop() {

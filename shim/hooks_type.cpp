@@ -28,6 +28,29 @@ EntryKind kind_of_slot(int slot) {
     }
 }
 
+// What the function in a slot returns when it fails.
+std::int8_t failure_of_slot(int slot) {
+    switch (slot) {
+        case Py_tp_setattr:
+        case Py_tp_setattro:
+        case Py_tp_hash:
+        case Py_tp_clear:
+        case Py_tp_descr_set:
+        case Py_tp_init:
+        case Py_nb_bool:
+        case Py_sq_length:
+        case Py_sq_ass_item:
+        case Py_sq_contains:
+        case Py_mp_length:
+        case Py_mp_ass_subscript:
+        case Py_am_send:
+        case Py_bf_getbuffer:
+            return -1;
+        default:
+            return 0;
+    }
+}
+
 // Slots whose value is data, or a function that the collector calls with the world stopped.
 bool is_left_alone(int slot) {
     switch (slot) {
@@ -52,8 +75,8 @@ PyType_Slot guarded_slot(PyType_Slot slot, const PyType_Spec& spec) {
         slot.pfunc = reinterpret_cast<void*>(
             guard_call_slot(reinterpret_cast<ternaryfunc>(slot.pfunc), spec.name, &spec));
     else if (!is_left_alone(slot.slot))
-        slot.pfunc =
-            guarded(slot.pfunc, kind_of_slot(slot.slot), EntryName(spec.name, "type slot"));
+        slot.pfunc = guarded(slot.pfunc, kind_of_slot(slot.slot),
+                             EntryName(spec.name, "type slot", failure_of_slot(slot.slot)));
     return slot;
 }
 

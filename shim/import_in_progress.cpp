@@ -74,6 +74,13 @@ bool ImportInProgress::legacy(LegacyReason reason) {
         verdict_ = Verdict::trusted;
         return true;
     }
+    if (decision_.trust == policy::Trust::shared) {
+        refuse(
+            policy::place_of(*decision_.rule) + ": trust: module '" + name_ + "' (" + path_ +
+            ") does not declare that it is safe without the GIL, and only a module that does can "
+            "be \"shared\"; leave its trust out");
+        return false;
+    }
     verdict_ = Verdict::legacy;
     if (admit(reason))
         return true;

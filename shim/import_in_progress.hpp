@@ -86,6 +86,8 @@ class ImportInProgress {
     // Whether the module's entries are guarded if it is legacy, or left alone.
     bool guards() const { return plan_ != nullptr; }
     const GuardPlan& plan() const { return *plan_; }
+    // Whether a module that declares that it is safe is yet kept apart from legacy code.
+    bool shares() const { return guards() && decision_.trust == policy::Trust::shared; }
     bool distrusts() const { return decision_.trust == policy::Trust::distrusted; }
     // A single-phase module may declare itself after it was created, if it imports the function for
     // that.

@@ -7,6 +7,7 @@
 #include <vector>
 
 #ifdef Py_GIL_DISABLED
+#include "shim/guard_plan.hpp"
 #include "shim/guarded_tables.hpp"
 #endif
 
@@ -21,6 +22,7 @@ struct Answer {
     Create create;  // the module's own create slot, behind a thunk if it is guarded; or null
     bool guards;
     PyModuleDef_Slot* original;  // the module's own slots
+    const GuardPlan* plan;       // null: not guarded
     std::vector<PyModuleDef_Slot> slots;
 };
 
@@ -49,6 +51,27 @@ Create create_slot_of(const PyModuleDef* definition) {
     const std::lock_guard lock(answers().mutex);
     return answers().by_definition.at(definition)->create;
 }
+
+const GuardPlan* plan_of_import(bool guards) {
+    const ImportInProgress* import = ImportInProgress::current();
+    return guards && import != nullptr ? &import->plan() : nullptr;
+}
+
+#ifdef Py_GIL_DISABLED
+// The last exec slot: all functions of the module have been seen by then.
+int check_readers(PyObject* module) {
+    const GuardPlan* plan = nullptr;
+    {
+        const std::lock_guard lock(answers().mutex);
+        plan = answers().by_definition.at(PyModule_GetDef(module))->plan;
+    }
+    return plan->check_readers() ? 0 : -1;
+}
+#else
+int check_readers(PyObject*) {
+    return 0;
+}
+#endif
 
 // Stands for a module's create slot. CPython takes what is no module object for a legacy module,
 // whatever its slots say, and would turn the GIL on.
@@ -105,10 +128,13 @@ void answer(PyModuleDef* definition, LegacyReason reason, bool guards) {
         // Loaded unguarded before, in another mode or under a name that the policy trusts.
         definition->m_slots = answer->original;
     }
-    auto made = std::make_unique<Answer>(Answer{reason, nullptr, guards, definition->m_slots, {}});
+    auto made = std::make_unique<Answer>(
+        Answer{reason, nullptr, guards, definition->m_slots, plan_of_import(guards), {}});
     for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0;
          ++slot)
         add_slot(*made, *slot, guards);
+    if (made->plan != nullptr)
+        made->slots.push_back({Py_mod_exec, reinterpret_cast<void*>(&check_readers)});
     made->slots.push_back({Py_mod_gil, Py_MOD_GIL_NOT_USED});
     made->slots.push_back({0, nullptr});
     if (guards)

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -184,6 +185,14 @@ PreparedImages::~PreparedImages() {
         return;
     const LoaderLock lock;
     release();
+}
+
+std::vector<ElfImage> PreparedImages::redirected() const {
+    std::vector<ElfImage> redirected;
+    std::ranges::copy_if(images_, std::back_inserter(redirected), [&](const ElfImage& image) {
+        return std::ranges::find(used_, image.base()) != used_.end();
+    });
+    return redirected;
 }
 
 bool PreparedImages::imports(const char* function) const {

@@ -9,7 +9,6 @@
 // file can not be patched. Then no import of it is redirected.
 #pragma once
 
-#include <span>
 #include <stdexcept>
 #include <string>
 #include <vector>
@@ -36,8 +35,8 @@ class PreparedImages {
     // Whether the file or one of its private libraries imports the function.
     bool imports(const char* function) const;
 
-    // The file and its private libraries.
-    std::span<const ElfImage> images() const { return images_; }
+    // Those of the file and its private libraries that call the C API.
+    std::vector<ElfImage> redirected() const;
 
     // Leaves everything redirected for good: the file holds a legacy module.
     void keep() { kept_ = true; }

@@ -78,7 +78,8 @@ void* claim(void* function, EntryKind kind, const Guarding& guarding, const std:
                   claimed_pool.names.insert(name).first->c_str(),
                   kind,
                   guarding.access,
-                  guarding.locks_arguments};
+                  guarding.locks_arguments,
+                  guarding.failure};
     }
     return const_cast<char*>(pythonnogil_thunks + place->second * thunk_size);
 }
@@ -87,6 +88,12 @@ bool is_thunk(const void* address) {
     const auto offset = reinterpret_cast<std::uintptr_t>(address) -
                         reinterpret_cast<std::uintptr_t>(pythonnogil_thunks);
     return offset < thunk_count * thunk_size;
+}
+
+EntryFunction thunk_of(const Entry& entry) {
+    const auto index = static_cast<std::size_t>(&entry - pythonnogil_entries);
+    return reinterpret_cast<EntryFunction>(
+        const_cast<char*>(pythonnogil_thunks + index * thunk_size));
 }
 
 void open(void* thunk) {
@@ -99,7 +106,7 @@ void let_switch_stacks(void* thunk) {
 
 Guarding guarding_of(void* thunk) {
     const Entry& entry = entry_of(thunk);
-    return {entry.domain, entry.access, entry.locks_arguments};
+    return {entry.domain, entry.access, entry.locks_arguments, entry.failure};
 }
 
 void move_entries(Domain& from, Domain& into) {

@@ -58,6 +58,8 @@ struct Guarding {
     Domain* domain;
     Access access = Access::exclusive;
     bool locks_arguments = true;
+    // What the function returns when it fails: 0 for a pointer, -1 for an int.
+    std::int8_t failure = 0;
 
     auto operator<=>(const Guarding&) const = default;
 };
@@ -70,6 +72,7 @@ struct alignas(32) Entry {
     EntryKind kind;
     Access access;  // changes to open
     bool locks_arguments;
+    std::int8_t failure;
 };
 static_assert(sizeof(Entry) == 32, "keep in step with thunks_*.S");
 
@@ -86,6 +89,8 @@ namespace thunk_pool {
 void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name);
 
 bool is_thunk(const void* address);
+
+EntryFunction thunk_of(const Entry& entry);
 
 // Makes the thunk pass straight on to its function: the module has declared that it needs no guard.
 void open(void* thunk);

@@ -88,7 +88,7 @@ class Import final : public shim::ImportInProgress {
     }
 
     void record() const {
-        const bool guarded = verdict() == Verdict::legacy && guards();
+        const bool guarded = (verdict() == Verdict::legacy && guards()) || shares();
         module_records::add({name(), path(), verdict(), reason(), mode(),
                              guarded ? decision().scope : policy::Scope::none, decision().rule});
     }
@@ -175,9 +175,20 @@ void open_thunks(const Import& import) {
 void keep(shim::PreparedImages& images, const shim::GuardPlan* plan) {
     images.keep();
     if (plan != nullptr)
-        shim::guard_plans::assign(images.images(), *plan);
+        shim::guard_plans::assign(images.redirected(), *plan);
+}
+
+// A single-phase module has all its functions now. Others are looked at when they were executed.
+bool has_its_readers(PyObject* module, const shim::GuardPlan* plan) {
+    const PyModuleDef* definition = PyModule_Check(module) ? PyModule_GetDef(module) : nullptr;
+    return plan == nullptr || definition == nullptr || definition->m_slots != nullptr ||
+           plan->check_readers();
 }
 #else
+bool has_its_readers(PyObject*, const shim::GuardPlan*) {
+    return true;
+}
+
 void open_thunks(const Import&) {}
 
 void keep(shim::PreparedImages& images, const shim::GuardPlan*) {
@@ -243,11 +254,13 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const Request& requ
         import.refuse(stack_switcher::refusal(import));
     if (import.refused())
         return fail_with_refusal(import, module);
-    if (import.verdict() == Verdict::legacy)
+    if (import.verdict() == Verdict::legacy || import.shares())
         keep(images, plan);
     else if (!switches_stacks)
         open_thunks(import);
     else if (!stack_switcher::adapt(import, module))
+        Py_CLEAR(module);
+    if (module != nullptr && !has_its_readers(module, plan))
         Py_CLEAR(module);
     if (module != nullptr) {
         import.record();
@@ -263,6 +276,8 @@ PyObject* load_guarded(State& state, PyObject* spec, PyObject* file, const Reque
     const shim::GuardPlan* plan = guard_plan_for(request.name, request.mode, request.decision);
     if (plan == nullptr)
         return load(state, spec, file, request, nullptr);
+    if (!make_ready(*plan, state.original))
+        return nullptr;
     shim::ExclusiveHold hold(plan->domain());
     PyObject* module = load(state, spec, file, request, plan);
     hold.leave();

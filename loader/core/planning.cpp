@@ -1,7 +1,13 @@
 #include "loader/core/planning.hpp"
 
+#include <dlfcn.h>
+
 #include <map>
 #include <mutex>
+
+#include "shim/gil_lease.hpp"
+#include "shim/main_thread_calls.hpp"
+#include "shim/prepared_images.hpp"
 
 namespace pythonnogil::loader {
 
@@ -70,6 +76,19 @@ const GuardPlan* guard_plan_for(const std::string& module, Mode mode,
     if (decision.rule == nullptr)
         return &shim::guard_plans::standard();
     return &plan_of_rule(module, decision);
+}
+
+bool make_ready(const GuardPlan& plan, PyObject* create_dynamic) {
+    if (plan.access() == Access::main_thread)
+        return shim::main_thread_calls::configure();
+    if (plan.access() != Access::interpreter)
+        return true;
+    if (const auto obstacle = shim::gil_lease::obstacle())
+        throw shim::LoadError(plan.place() + ": scope: module " + plan.module() +
+                              " can not have scope \"interpreter\": " + *obstacle);
+    Dl_info own{};
+    dladdr(reinterpret_cast<void*>(&make_ready), &own);
+    return shim::gil_lease::configure(create_dynamic, own.dli_fname);
 }
 
 }  // namespace pythonnogil::loader

@@ -16,4 +16,8 @@ namespace pythonnogil::loader {
 const shim::GuardPlan* guard_plan_for(const std::string& module, Mode mode,
                                       const policy::Decision& decision);
 
+// What the plan's scope needs before code of the module runs. `create_dynamic` is CPython's own.
+// False with an exception set when it is not to be had; throws shim::LoadError, which says why.
+bool make_ready(const shim::GuardPlan& plan, PyObject* create_dynamic);
+
 }  // namespace pythonnogil::loader

@@ -6,7 +6,11 @@
 #include <string_view>
 #include <vector>
 
-#include "shim/supported_policy.hpp"
+#include "policy/wording.hpp"
+
+#ifdef Py_GIL_DISABLED
+#include "shim/gil_lease.hpp"
+#endif
 
 namespace pythonnogil::loader {
 
@@ -80,6 +84,21 @@ policy::PolicyFile read_or_empty(const std::optional<std::string>& path) {
     return path ? policy::read_policy_file(*path) : policy::PolicyFile();
 }
 
+#ifdef Py_GIL_DISABLED
+// Better told when the policy is read than by an import that fails long after.
+void check_leases(const policy::Policy& policy) {
+    for (const policy::Rule* rule : policy.rules()) {
+        if (rule->settings.scope != policy::Scope::interpreter)
+            continue;
+        if (const auto obstacle = shim::gil_lease::obstacle())
+            throw policy::PolicyError(policy::printable(policy::place_of(*rule)) +
+                                      ": scope \"interpreter\" is not to be had: " + *obstacle);
+    }
+}
+#else
+void check_leases(const policy::Policy&) {}
+#endif
+
 }  // namespace
 
 const policy::Policy* policy_in(PyObject* capsule) {
@@ -99,7 +118,7 @@ PyObject* read_policy(PyObject*, PyObject* arguments) {
     return value_error_at_boundary([&] {
         auto policy =
             std::make_unique<policy::Policy>(read_or_empty(own_path), read_or_empty(shipped_path));
-        shim::check_supported(*policy);
+        check_leases(*policy);
         PyObject* capsule = PyCapsule_New(policy.get(), capsule_name, nullptr);
         if (capsule != nullptr)
             (void)policy.release();

@@ -1,4 +1,4 @@
-"""The lock tortured for a minute at a time, and its small cases explored with one more interruption.
+"""The lock tortured for a minute at a time, and small cases explored with one more interruption.
 
 Both programs are native and built by the release preset, as tests/run does.
 """

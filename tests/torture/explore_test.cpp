@@ -16,7 +16,7 @@
 namespace pythonnogil::model {
 namespace {
 
-// One more interruption for those who have an hour.
+// One more interruption for those who have time: each multiplies the number of runs by ten or more.
 int interruptions(std::size_t threads) {
     const int more = std::getenv("PYTHONNOGIL_STRESS") == nullptr ? 0 : 1;
     return (threads > 2 ? 2 : 3) + more;

@@ -41,7 +41,7 @@ class Explorer {
   public:
     static constexpr std::size_t max_threads = 4;
 
-    explicit Explorer(int interruptions, std::uint64_t max_runs = 20'000'000)
+    explicit Explorer(int interruptions, std::uint64_t max_runs = 200'000'000)
         : interruptions_(interruptions), max_runs_(max_runs) {}
     ~Explorer();
     Explorer(const Explorer&) = delete;

@@ -1,0 +1,76 @@
+// Capsules: their destructors, and what passes in them from module to module.
+//
+// A module that takes a pointer out of another's capsule calls the other's functions, or changes
+// its data, without any thunk in between. So their domains become one.
+
+#include "shim/attempt.hpp"
+#include "shim/exclusive_hold.hpp"
+#include "shim/guard_plan.hpp"
+#include "shim/guarded_tables.hpp"
+#include "shim/hooks.hpp"
+#include "shim/import_in_progress.hpp"
+#include "shim/log.hpp"
+
+namespace pythonnogil::shim::hooks {
+
+namespace {
+
+bool guard_destructor(PyCapsule_Destructor& destructor) {
+    return attempt([&] {
+        destructor =
+            guarded_function(destructor, EntryKind::plain, EntryName("capsule destructor"));
+    });
+}
+
+// The plan of the module that made a capsule: the one that what is in it points into. A pointer to
+// the heap says nothing, but then the name stands in the module's own constants.
+const GuardPlan* maker_of(const void* pointer, const char* name) {
+    const GuardPlan* plan = guard_plans::of(pointer);
+    return plan != nullptr || name == nullptr ? plan : guard_plans::of(name);
+}
+
+const GuardPlan* plan_of_caller(const void* caller) {
+    if (const GuardPlan* plan = guard_plans::of(caller))
+        return plan;
+    const ImportInProgress* import = ImportInProgress::current();
+    return import != nullptr && import->guards() ? &import->plan() : nullptr;
+}
+
+void form_one_group(const GuardPlan* user, const GuardPlan* maker) {
+    if (user == nullptr || maker == nullptr || &user->domain() == &maker->domain())
+        return;
+    log_debug("module " + user->module() + " uses a capsule of " + maker->module() +
+              ", so they form one group");
+    Domain& left = user->domain();
+    merge_domains(left, maker->domain());
+    ExclusiveHold* hold = ExclusiveHold::on_top();
+    if (hold != nullptr && !hold->is_reading() && &hold->domain() == &left)
+        hold->move_to(maker->domain());
+}
+
+}  // namespace
+
+PyObject* PyCapsule_New(void* pointer, const char* name, PyCapsule_Destructor destructor) {
+    return guard_destructor(destructor) ? ::PyCapsule_New(pointer, name, destructor) : nullptr;
+}
+
+int PyCapsule_SetDestructor(PyObject* capsule, PyCapsule_Destructor destructor) {
+    return guard_destructor(destructor) ? ::PyCapsule_SetDestructor(capsule, destructor) : -1;
+}
+
+void* PyCapsule_GetPointer(PyObject* capsule, const char* name) {
+    void* const pointer = ::PyCapsule_GetPointer(capsule, name);
+    if (pointer != nullptr && guard_plans::are_various())
+        form_one_group(plan_of_caller(__builtin_return_address(0)),
+                       maker_of(pointer, PyCapsule_GetName(capsule)));
+    return pointer;
+}
+
+void* PyCapsule_Import(const char* name, int no_block) {
+    void* const pointer = ::PyCapsule_Import(name, no_block);
+    if (pointer != nullptr && guard_plans::are_various())
+        form_one_group(plan_of_caller(__builtin_return_address(0)), maker_of(pointer, nullptr));
+    return pointer;
+}
+
+}  // namespace pythonnogil::shim::hooks
