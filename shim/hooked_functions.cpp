@@ -60,6 +60,7 @@ const Interposition registrations[] = {
     REPLACE(PyCapsule_SetDestructor),
     REPLACE(PyCapsule_GetPointer),
     REPLACE(PyCapsule_Import),
+    REPLACE(PyCapsule_GetDestructor),
     REPLACE(Py_AddPendingCall),
     REPLACE(PyEval_SetProfile),
     REPLACE(PyEval_SetTrace),

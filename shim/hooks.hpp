@@ -49,6 +49,7 @@ HOOK(PyCapsule_New);
 HOOK(PyCapsule_SetDestructor);
 HOOK(PyCapsule_GetPointer);
 HOOK(PyCapsule_Import);
+HOOK(PyCapsule_GetDestructor);
 HOOK(Py_AddPendingCall);
 HOOK(PyEval_SetProfile);
 HOOK(PyEval_SetTrace);

@@ -53,7 +53,7 @@ bool is_of_this_thread_alone(PyObject* list) {
 // Needs no call out: reading an item takes no lock, but for the first time that a thread reads
 // another's list.
 PyObject* PyList_GetItem(PyObject* list, Py_ssize_t index) {
-    if (!inside_guarded_call())
+    if (!inside_guarded_call() || !PyList_Check(list))
         return ::PyList_GetItem(list, index);
     if (ExclusiveHold::has_locked(list) && index >= 0 && index < PyList_GET_SIZE(list))
         return lend(Py_NewRef(PyList_GET_ITEM(list, index)));

@@ -58,6 +58,13 @@ int PyCapsule_SetDestructor(PyObject* capsule, PyCapsule_Destructor destructor) 
     return guard_destructor(destructor) ? ::PyCapsule_SetDestructor(capsule, destructor) : -1;
 }
 
+// Some compare it with their own, to tell whether a capsule is theirs.
+PyCapsule_Destructor PyCapsule_GetDestructor(PyObject* capsule) {
+    const PyCapsule_Destructor destructor = ::PyCapsule_GetDestructor(capsule);
+    return reinterpret_cast<PyCapsule_Destructor>(
+        thunk_pool::target_of(reinterpret_cast<void*>(destructor)));
+}
+
 void* PyCapsule_GetPointer(PyObject* capsule, const char* name) {
     void* const pointer = ::PyCapsule_GetPointer(capsule, name);
     if (pointer != nullptr && guard_plans::are_various())

@@ -3,6 +3,7 @@
 #include "shim/attempt.hpp"
 #include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
+#include "shim/thunk_pool.hpp"
 
 namespace pythonnogil::shim::hooks {
 

@@ -20,7 +20,6 @@ constexpr Py_ssize_t dead = (shared_count_one << 40) | shared_merged;
 
 struct Block {
     void* memory;
-    PyTypeObject* type;  // kept alive: a late thread reads tp_dealloc through the dead object
     std::int64_t interpreter;
 };
 
@@ -29,6 +28,22 @@ struct Held {
     std::vector<Block> blocks;
     std::atomic<std::size_t> added{0};  // since the last sweep
 };
+
+void leave_alone(PyObject*) {}
+
+// The type of dead objects: a late thread reads tp_dealloc through it, and does nothing. Their own
+// type must not be kept alive by them, which a program could see. A thread that has read that one
+// already calls its thunk before the world stops, and without a stop no type is collected.
+PyTypeObject* type_of_the_dead() {
+    static PyTypeObject* const type = [] {
+        static PyTypeObject dead_object{PyVarObject_HEAD_INIT(nullptr, 0)};
+        dead_object.tp_name = "pythonnogil.dead_object";
+        dead_object.tp_basicsize = sizeof(PyObject);
+        dead_object.tp_dealloc = leave_alone;
+        return &dead_object;
+    }();
+    return type;
+}
 
 // Never destroyed: objects die while the process ends.
 Held& held() {
@@ -54,11 +69,10 @@ void hold_back(PyObject* object, void* memory) {
     __atomic_store_n(&object->ob_tid, 0, __ATOMIC_RELAXED);
     object->ob_ref_local = 0;
     __atomic_store_n(&object->ob_ref_shared, dead, __ATOMIC_RELEASE);
-    PyTypeObject* type = Py_TYPE(object);
-    Py_INCREF(type);
+    __atomic_store_n(&object->ob_type, type_of_the_dead(), __ATOMIC_RELEASE);
     const std::int64_t interpreter = this_interpreter();
     const std::lock_guard lock(held().mutex);
-    held().blocks.push_back({memory, type, interpreter});
+    held().blocks.push_back({memory, interpreter});
     held().added.fetch_add(1, std::memory_order_relaxed);
 }
 
@@ -122,10 +136,8 @@ void sweep() {
     // The only public function that stops the world and does nothing else; the visit ends at the
     // first object.
     PyUnstable_GC_VisitObjects(visit_nothing, nullptr);
-    for (const Block& block : blocks) {
+    for (const Block& block : blocks)
         PyObject_Free(block.memory);
-        Py_DECREF(block.type);
-    }
 }
 
 void forget() {

@@ -1,6 +1,7 @@
 // One import: load and redirect the file, let CPython's own loader do its work under the guard, and
 // see what the module turned out to be.
 
+#include <cstring>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,7 +31,8 @@ namespace {
 using shim::LegacyReason;
 using shim::Verdict;
 
-// A text attribute of the spec in the file system's encoding; nothing when it is not text.
+// A text attribute of the spec in the file system's encoding; nothing when it is not text, or text
+// with a null character, which CPython refuses.
 std::optional<std::string> text_attribute(PyObject* spec, const char* name) {
     PyObject* value = PyObject_GetAttrString(spec, name);
     if (value == nullptr) {
@@ -40,10 +42,11 @@ std::optional<std::string> text_attribute(PyObject* spec, const char* name) {
     std::optional<std::string> text;
     if (PyUnicode_Check(value)) {
         PyObject* bytes = PyUnicode_EncodeFSDefault(value);
-        if (bytes != nullptr)
-            text = PyBytes_AS_STRING(bytes);
-        else
+        if (bytes == nullptr)
             PyErr_Clear();
+        else if (std::strlen(PyBytes_AS_STRING(bytes)) ==
+                 static_cast<std::size_t>(PyBytes_GET_SIZE(bytes)))
+            text = PyBytes_AS_STRING(bytes);
         Py_XDECREF(bytes);
     }
     Py_DECREF(value);

@@ -49,3 +49,7 @@ def test_behaviour(guarded: Stage, unguarded: Stage) -> None:
     without_guard = unguarded.check("behaviour.py")["description"]
     assert all(with_guard["imports"].values()) and all(with_guard["failures"].values())
     assert differences(with_guard, without_guard) == []
+
+
+def test_what_code_sees_is_as_in_cpython(guarded: Stage) -> None:
+    guarded.check("as_cpython.py")
