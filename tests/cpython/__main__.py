@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -76,11 +77,15 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, **settings}
 
 
-def run(python: Path, test: str, log: Path, **settings: str) -> Outcomes:
-    """Run one of CPython's test files; what became of each test in it."""
+def run(
+    python: Path, test: str, log: Path, left_out: list[str], settings: dict[str, str]
+) -> Outcomes:
+    """Run one of CPython's test files but for some tests; what became of each test in it."""
     results = log.with_suffix(".xml")
     results.unlink(missing_ok=True)
-    words = [python, "-m", "test", "--junit-xml", results, "--tempdir", log.parent, "-v", test]
+    ignored = [word for pattern in left_out for word in ("--ignore", pattern)]
+    options = ["--junit-xml", results, "--tempdir", log.parent, *ignored, "-v"]
+    words = [python, "-m", "test", *options, test]
     with log.open("wb") as output:
         child = subprocess.Popen(
             words,
@@ -101,18 +106,26 @@ def run(python: Path, test: str, log: Path, **settings: str) -> Outcomes:
     return from_junit(results)
 
 
-def expected() -> dict[str, str]:
-    """Read which tests may differ, as patterns, and why."""
-    entries = tomllib.loads((HERE / "expected.toml").read_text()).get("difference", [])
-    return {entry["test"]: entry["reason"] for entry in entries}
+@dataclass(frozen=True)
+class Expected:
+    """A difference that is expected, or a test that cannot be run guarded at all."""
+
+    test: str
+    reason: str
+    guarded: bool = False
+    left_out: bool = False
 
 
-def unexplained(found: list[Difference], distrusting: bool) -> list[Difference]:
-    """Leave out the differences that are expected; only distrusted extensions may have any."""
-    patterns = expected() if distrusting else {}
-    return [
-        one for one in found if not any(fnmatch.fnmatch(one.test, pattern) for pattern in patterns)
-    ]
+def expected(guarded: bool) -> list[Expected]:
+    """Read which tests may differ where CPython's extensions are *guarded*, or are not."""
+    entries = tomllib.loads((HERE / "expected.toml").read_text())["difference"]
+    known = [Expected(**entry) for entry in entries]
+    return [one for one in known if guarded or not one.guarded]
+
+
+def unexplained(found: list[Difference], known: list[Expected]) -> list[Difference]:
+    """Leave out the differences that are expected."""
+    return [one for one in found if not any(fnmatch.fnmatch(one.test, each.test) for each in known)]
 
 
 class Comparison:
@@ -128,20 +141,23 @@ class Comparison:
     def _without(self, test: str) -> Outcomes:
         if test not in self._references:
             log = self._logs / f"{test}-without.log"
-            self._references[test] = run(self._reference, test, log)
+            self._references[test] = run(self._reference, test, log, [], {})
         return self._references[test]
 
     def compare(self, test: str, kind: str, **settings: str) -> None:
         """Compare one test file; *settings* are added to the environment of the guarded run."""
         print(f"{test}, {kind} ...", flush=True)
         row = Row(test, kind)
+        known = expected(bool(settings))
         started = time.monotonic()
         troubles: list[str] = []
         try:
             reference = self._without(test)
             log = self._logs / f"{test}-{kind.replace(' ', '-')}.log"
-            found = differences(reference, run(Path(sys.executable), test, log, **settings))
-            troubles = [str(one) for one in unexplained(found, bool(settings))]
+            left_out = [one.test for one in known if one.left_out]
+            guarded = run(Path(sys.executable), test, log, left_out, settings)
+            found = unexplained(differences(reference, guarded), known)
+            troubles = [str(one) for one in found]
             row.tests, row.passed = len(reference), list(reference.values()).count("passed")
         except RunError as error:
             troubles = [str(error)]
