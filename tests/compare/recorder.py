@@ -1,8 +1,8 @@
 """Runs inside the process of a test suite and writes down what became of each test.
 
 As a plugin of pytest: `-p recorder`. As a program, for suites that are made of unittest's
-`test_suite()` functions: `recorder.py MODULE_OR_PACKAGE...`. PYTHONNOGIL_RECORD names the file to write, which
-also tells whether the GIL was off at the end and what became of each extension module.
+`test_suite()` functions: `recorder.py MODULE_OR_PACKAGE...`. PYTHONNOGIL_RECORD names the file to
+write, which also tells whether the GIL was off at the end and what became of each extension module.
 """
 
 import importlib
