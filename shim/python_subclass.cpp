@@ -121,14 +121,16 @@ void deallocate(PyObject* self) {
         Py_DECREF(type);
 }
 
-bool has_guarded_base(PyTypeObject* type) {
-    return thunk_pool::is_thunk(reinterpret_cast<const void*>(native_base(type)->tp_dealloc));
-}
-
-// A finalizer of legacy code is part of the deallocation also where CPython does all the rest.
-bool has_guarded_finalizer(const PyTypeObject* type) {
-    return thunk_pool::is_thunk(reinterpret_cast<const void*>(type->tp_finalize)) ||
-           thunk_pool::is_thunk(reinterpret_cast<const void*>(type->tp_del));
+// The thunk of the legacy code that takes part in the deallocation: the native base's deallocator,
+// or a finalizer where CPython does all the rest. Null when there is none.
+void* legacy_part(PyTypeObject* type) {
+    for (void* const function :
+         {reinterpret_cast<void*>(native_base(type)->tp_dealloc),
+          reinterpret_cast<void*>(type->tp_finalize), reinterpret_cast<void*>(type->tp_del)}) {
+        if (thunk_pool::is_thunk(function))
+            return function;
+    }
+    return nullptr;
 }
 
 }  // namespace
@@ -146,16 +148,15 @@ bool learn_from_interpreter() {
 }
 
 void guard(PyTypeObject* type) {
-    if (type->tp_dealloc != cpython_deallocator ||
-        (!has_guarded_base(type) && !has_guarded_finalizer(type)))
+    if (type->tp_dealloc != cpython_deallocator)
+        return;
+    void* const part = legacy_part(type);
+    if (part == nullptr)
         return;
     try {
-        // As the legacy base's own deallocator is guarded.
-        const Guarding guarding =
-            thunk_pool::guarding_of(reinterpret_cast<void*>(native_base(type)->tp_dealloc));
         void* const thunk =
             thunk_pool::claim(reinterpret_cast<void*>(&deallocate), EntryKind::deallocator,
-                              guarding, "deallocator of a Python subclass");
+                              thunk_pool::guarding_of(part), "deallocator of a Python subclass");
         type->tp_dealloc = reinterpret_cast<destructor>(thunk);
     } catch (const std::exception& error) {
         log_warning(std::string("class ") + type->tp_name +

@@ -36,7 +36,9 @@ void leave_alone(PyObject*) {}
 // already calls its thunk before the world stops, and without a stop no type is collected.
 PyTypeObject* type_of_the_dead() {
     static PyTypeObject* const type = [] {
-        static PyTypeObject dead_object{PyVarObject_HEAD_INIT(nullptr, 0)};
+        static PyTypeObject dead_object{};
+        const PyObject immortal[] = {PyObject_HEAD_INIT(nullptr)};
+        dead_object.ob_base.ob_base = immortal[0];
         dead_object.tp_name = "pythonnogil.dead_object";
         dead_object.tp_basicsize = sizeof(PyObject);
         dead_object.tp_dealloc = leave_alone;
