@@ -134,12 +134,12 @@ int PyDict_Next(PyObject* dict, Py_ssize_t* position, PyObject** key, PyObject**
     return found;
 }
 
-// Leaves the look-up to its caller's hash, as CPython does.
+// CPython's own drops its reference to the item before it returns, and may let go of the dict's lock
+// meanwhile. The hash is that of the key.
 PyObject* _PyDict_GetItem_KnownHash(PyObject* dict, PyObject* key, Py_hash_t hash) {
     if (!inside_guarded_call() || !PyDict_Check(dict))
         return ::_PyDict_GetItem_KnownHash(dict, key, hash);
-    return lend(
-        locked(dict, [&] { return Py_XNewRef(::_PyDict_GetItem_KnownHash(dict, key, hash)); }));
+    return hooks::PyDict_GetItemWithError(dict, key);
 }
 
 int _PySet_NextEntry(PyObject* set, Py_ssize_t* position, PyObject** key, Py_hash_t* hash) {
