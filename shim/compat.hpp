@@ -8,6 +8,8 @@
 #include <Python.h>
 
 #include <cstdint>
+#include <stdexcept>
+#include <vector>
 
 #if PY_VERSION_HEX < 0x030D0000
 #error "pythonnogil needs CPython 3.13 or later"
@@ -17,6 +19,11 @@
 // (pycore_setobject.h). Weak, because a later version may have it no more.
 extern "C" __attribute__((weak)) int _PySet_NextEntry(PyObject* set, Py_ssize_t* position,
                                                       PyObject** key, Py_hash_t* hash);
+#if PY_VERSION_HEX >= 0x030F0000
+// Gone from the headers, but not from the interpreter, for extensions that were compiled for the
+// limited API of an earlier version.
+extern "C" PyObject* PyWeakref_GetObject(PyObject* reference);
+#endif
 
 namespace pythonnogil::shim {
 
@@ -57,6 +64,164 @@ inline constexpr Py_ssize_t shared_merged = 0x3;
 // object has read or changed it.
 inline constexpr std::uint8_t gc_bit_shared = 0x10;
 
+#if PY_VERSION_HEX < 0x030E0000
+// The macro Py_TRASHCAN_BEGIN compares tp_dealloc with the legacy function, finds the thunk and
+// stays out; so it is done here, for every type: a long chain of objects that own one another is
+// deallocated link by link, not by recursion.
+class Trashcan {
+  public:
+    explicit Trashcan(PyObject* object) : thread_(PyThreadState_Get()) {
+        deposited_ =
+            thread_->c_recursion_remaining <= Py_TRASHCAN_HEADROOM && PyObject_IS_GC(object);
+        if (deposited_)
+            _PyTrash_thread_deposit_object(thread_, object);
+        else
+            --thread_->c_recursion_remaining;
+    }
+    ~Trashcan() noexcept(false) {
+        if (deposited_)
+            return;
+        ++thread_->c_recursion_remaining;
+        if (thread_->delete_later != nullptr &&
+            thread_->c_recursion_remaining > 2 * Py_TRASHCAN_HEADROOM)
+            _PyTrash_thread_destroy_chain(thread_);
+    }
+    Trashcan(const Trashcan&) = delete;
+    Trashcan& operator=(const Trashcan&) = delete;
+
+    bool deposited() const { return deposited_; }
+
+  private:
+    PyThreadState* thread_;
+    bool deposited_;
+};
+#else
+// From 3.14 on, CPython puts a dying object aside before it calls any deallocator, and the macros
+// are empty.
+class Trashcan {
+  public:
+    explicit Trashcan(PyObject*) {}
+    bool deposited() const { return false; }
+};
+#endif
+
+#endif
+
+// One slot of a module's or a type's definition, from whichever of CPython's arrays it was read.
+struct DefinitionSlot {
+    int id;
+    void* value;
+    std::uint16_t flags;  // those of PySlot; 0 before 3.15
+};
+
+#if PY_VERSION_HEX >= 0x030F0000
+
+// Modules may export PyModExport_<name>, a function that returns an array of PySlot. Such arrays,
+// and those of definitions, may hold further arrays, and the numbers 1 to 4 mean one thing in a
+// module and another in a type. Sources: Include/slots.h, Python/slots.c.
+#define PYTHONNOGIL_HAS_SLOT_ARRAYS
+
+inline constexpr int deepest_slot_array = 5;
+
+inline DefinitionSlot generic_slot(const PySlot& slot) {
+    return {slot.sl_id, slot.sl_ptr, slot.sl_flags};
+}
+
+inline DefinitionSlot generic_slot(const PyModuleDef_Slot& slot) {
+    return {slot.slot, slot.value, PySlot_INTPTR | PySlot_STATIC};
+}
+
+inline DefinitionSlot generic_slot(const PyType_Slot& slot) {
+    return {slot.slot, slot.pfunc, PySlot_INTPTR | PySlot_STATIC};
+}
+
+// Appends the slots of an array, and of the arrays in it. `first` is what the number 1 stands for.
+// Throws std::invalid_argument for arrays nested deeper than CPython allows.
+template <typename Slot>
+void append_slots(std::vector<DefinitionSlot>& all, const Slot* slots, int first, int depth = 1) {
+    if (depth > deepest_slot_array)
+        throw std::invalid_argument("the arrays of slots in its definition are nested too deep");
+    for (; slots != nullptr && generic_slot(*slots).id != Py_slot_end; ++slots) {
+        DefinitionSlot slot = generic_slot(*slots);
+        if (slot.id == Py_slot_subslots)
+            append_slots(all, static_cast<const PySlot*>(slot.value), first, depth + 1);
+        else if (slot.id == Py_mod_slots)
+            append_slots(all, static_cast<const PyModuleDef_Slot*>(slot.value), first, depth + 1);
+        else if (slot.id == Py_tp_slots)
+            append_slots(all, static_cast<const PyType_Slot*>(slot.value), first, depth + 1);
+        else {
+            if (slot.id >= 1 && slot.id <= 4)
+                slot.id += first - 1;
+            all.push_back(slot);
+        }
+    }
+}
+
+template <typename Slot>
+std::vector<DefinitionSlot> slots_of_module(const Slot* slots) {
+    std::vector<DefinitionSlot> all;
+    append_slots(all, slots, Py_mod_create);
+    return all;
+}
+
+template <typename Slot>
+std::vector<DefinitionSlot> slots_of_type(const Slot* slots) {
+    std::vector<DefinitionSlot> all;
+    append_slots(all, slots, Py_bf_getbuffer);
+    return all;
+}
+
+// Slots of a type that hold data, which no version before had.
+inline bool is_new_data_slot(int id) {
+    return id == Py_tp_token || id >= Py_slot_subslots;
+}
+
+// Of the module that is being imported.
+struct ExportedModule {
+    void* function = nullptr;   // its PyModExport function, or null when it has none
+    std::vector<PySlot> slots;  // what CPython got instead, alive for as long as it reads them
+};
+
+#else
+
+// No module has an export function.
+struct ExportedModule {};
+
+inline std::vector<DefinitionSlot> slots_of_module(const PyModuleDef_Slot* slots) {
+    std::vector<DefinitionSlot> all;
+    for (; slots != nullptr && slots->slot != 0; ++slots)
+        all.push_back({slots->slot, slots->value, 0});
+    return all;
+}
+
+inline std::vector<DefinitionSlot> slots_of_type(const PyType_Slot* slots) {
+    std::vector<DefinitionSlot> all;
+    for (; slots->slot != 0; ++slots)
+        all.push_back({slots->slot, slots->pfunc, 0});
+    return all;
+}
+
+#if PY_VERSION_HEX >= 0x030E0000
+inline bool is_new_data_slot(int id) {
+    return id == Py_tp_token;
+}
+#else
+inline bool is_new_data_slot(int) {
+    return false;
+}
+#endif
+
+#endif
+
+// Whether null in this slot of a type means the specification itself, of which CPython gets a copy.
+#if PY_VERSION_HEX >= 0x030E0000
+inline bool stands_for_specification(int id) {
+    return id == Py_tp_token;
+}
+#else
+inline bool stands_for_specification(int) {
+    return false;
+}
 #endif
 
 // True when `definition` was compiled for this interpreter's object layout. Extensions compiled for

@@ -72,39 +72,8 @@ bool drop_or_claim(PyObject* object) {
     return true;
 }
 
-// CPython's trashcan compares tp_dealloc with the legacy function, finds the thunk and stays out;
-// so it is done here, for every type: a long chain of objects that own one another is deallocated
-// link by link, not by recursion.
-class Trashcan {
-  public:
-    Trashcan(PyThreadState* thread, PyObject* object) : thread_(thread) {
-        deposited_ =
-            thread->c_recursion_remaining <= Py_TRASHCAN_HEADROOM && PyObject_IS_GC(object);
-        if (deposited_)
-            _PyTrash_thread_deposit_object(thread, object);
-        else
-            --thread->c_recursion_remaining;
-    }
-    ~Trashcan() noexcept(false) {
-        if (deposited_)
-            return;
-        ++thread_->c_recursion_remaining;
-        if (thread_->delete_later != nullptr &&
-            thread_->c_recursion_remaining > 2 * Py_TRASHCAN_HEADROOM)
-            _PyTrash_thread_destroy_chain(thread_);
-    }
-    Trashcan(const Trashcan&) = delete;
-    Trashcan& operator=(const Trashcan&) = delete;
-
-    bool deposited() const { return deposited_; }
-
-  private:
-    PyThreadState* thread_;
-    bool deposited_;
-};
-
 void run(const Entry& entry, PyObject* object) {
-    Trashcan trashcan(PyThreadState_Get(), object);
+    const Trashcan trashcan(object);
     if (!trashcan.deposited())
         entry.function(reinterpret_cast<std::intptr_t>(object), 0, 0, 0, 0, 0);
 }

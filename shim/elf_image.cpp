@@ -128,7 +128,8 @@ ElfImage::ElfImage(std::string path, std::uintptr_t base, std::span<const Elf64_
         const std::uintptr_t begin = base + header.p_vaddr;
         const std::uintptr_t end = begin + header.p_memsz;
         if (header.p_type == PT_LOAD) {
-            segments_.push_back({begin, end, (header.p_flags & PF_W) != 0});
+            segments_.push_back(
+                {begin, end, (header.p_flags & PF_W) != 0, (header.p_flags & PF_X) != 0});
         } else if (header.p_type == PT_GNU_RELRO) {
             // Both ends are rounded down, as glibc does: a last page that RELRO fills only in
             // part stays writable.
@@ -199,6 +200,11 @@ bool ElfImage::is_writable(const void* address, std::size_t bytes) const {
         return false;
     }
     return begin >= relro_end_ || begin + bytes <= relro_begin_;
+}
+
+bool ElfImage::is_executable(const void* address) const {
+    const Segment* segment = segment_of(as_number(address), 1);
+    return segment != nullptr && segment->executable;
 }
 
 const char* ElfImage::string_at(std::uint64_t offset) const {

@@ -54,6 +54,9 @@ class ElfImage {
     // relocation (RELRO) is not writable, though its segment is.
     bool is_writable(const void* address, std::size_t bytes = 1) const;
 
+    // Whether it lies in a segment of code, where linkers may put read-only data as well.
+    bool is_executable(const void* address) const;
+
     // Whether any of the byte's page was made read-only after relocation.
     bool is_relro(const void* address) const;
 
@@ -72,6 +75,7 @@ class ElfImage {
         std::uintptr_t begin;
         std::uintptr_t end;
         bool writable;
+        bool executable;
     };
 
     ElfImage(std::string path, std::uintptr_t base, std::span<const Elf64_Phdr> headers);

@@ -25,11 +25,13 @@ void* address_of(Function* function) {
     { #function, address_of(&hooks::function), false }
 
 const Interposition answers[] = {
-    REPLACE(PyModuleDef_Init),
-    REPLACE(PyModule_Create2),
+    REPLACE(PyModuleDef_Init),          REPLACE(PyModule_Create2),
     REPLACE(PyModule_FromDefAndSpec2),
 #ifdef Py_GIL_DISABLED
     REPLACE(PyUnstable_Module_SetGIL),
+#endif
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+    REPLACE(PyModule_FromSlotsAndSpec),
 #endif
 };
 
@@ -50,6 +52,9 @@ const Interposition registrations[] = {
     REPLACE(PyType_FromSpecWithBases),
     REPLACE(PyType_FromModuleAndSpec),
     REPLACE(PyType_FromMetaclass),
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+    REPLACE(PyType_FromSlots),
+#endif
     REPLACE(PyCFunction_New),
     REPLACE(PyCFunction_NewEx),
     REPLACE(PyCMethod_New),
@@ -106,6 +111,10 @@ const Interposition threads[] = {
     REPLACE(PyThreadState_DeleteCurrent), REPLACE(PyThreadState_Swap),
     REPLACE(Py_NewInterpreter),           REPLACE(Py_NewInterpreterFromConfig),
     REPLACE(Py_EndInterpreter),           REPLACE(Py_Exit),
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+    REPLACE(PyThreadState_Ensure),        REPLACE(PyThreadState_EnsureFromView),
+    REPLACE(PyThreadState_Release),
+#endif
 };
 
 const Interposition native_locks[] = {

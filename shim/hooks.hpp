@@ -24,6 +24,13 @@ HOOK(PyModule_AddFunctions);
 #ifdef Py_GIL_DISABLED
 HOOK(PyUnstable_Module_SetGIL);
 #endif
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+HOOK(PyModule_FromSlotsAndSpec);
+HOOK(PyType_FromSlots);
+HOOK(PyThreadState_Ensure);
+HOOK(PyThreadState_EnsureFromView);
+HOOK(PyThreadState_Release);
+#endif
 
 HOOK(PyType_Ready);
 HOOK(PyModule_AddType);
@@ -103,5 +110,10 @@ HOOK(Py_Exit);
 // For __cxa_guard_acquire and pthread_mutex_lock.
 int cxa_guard_acquire(void* guard);
 int lock_pthread_mutex(pthread_mutex_t* mutex);
+
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+// Stands for the PyModExport function of the module that is being imported.
+PySlot* export_module();
+#endif
 
 }  // namespace pythonnogil::shim::hooks

@@ -134,8 +134,8 @@ int PyDict_Next(PyObject* dict, Py_ssize_t* position, PyObject** key, PyObject**
     return found;
 }
 
-// CPython's own drops its reference to the item before it returns, and may let go of the dict's lock
-// meanwhile. The hash is that of the key.
+// CPython's own drops its reference to the item before it returns, and may let go of the dict's
+// lock meanwhile. The hash is that of the key.
 PyObject* _PyDict_GetItem_KnownHash(PyObject* dict, PyObject* key, Py_hash_t hash) {
     if (!inside_guarded_call() || !PyDict_Check(dict))
         return ::_PyDict_GetItem_KnownHash(dict, key, hash);

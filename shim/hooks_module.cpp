@@ -17,16 +17,15 @@ std::string wrong_layout(const ImportInProgress& import) {
            "crash this interpreter; build it from source with this interpreter's headers";
 }
 
-// What a multi-phase definition is by what it says of itself, and how far that is believed.
-Verdict verdict_of(const PyModuleDef* definition, const ImportInProgress* import,
-                   LegacyReason& reason) {
+// What a multi-phase module is by what it says of itself, and how far that is believed.
+template <typename Slot>
+Verdict verdict_of(const Slot* slots, const ImportInProgress* import, LegacyReason& reason) {
     reason = LegacyReason::undeclared;
-    for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0;
-         ++slot) {
-        if (slot->slot != Py_mod_gil)
+    for (const DefinitionSlot& slot : slots_of_module(slots)) {
+        if (slot.id != Py_mod_gil)
             continue;
-        reason = slot->value == Py_MOD_GIL_NOT_USED ? LegacyReason::distrusted
-                                                    : LegacyReason::explicit_gil;
+        reason = slot.value == Py_MOD_GIL_NOT_USED ? LegacyReason::distrusted
+                                                   : LegacyReason::explicit_gil;
         if (reason == LegacyReason::distrusted && (import == nullptr || !import->distrusts()))
             return Verdict::declared;
     }
@@ -61,13 +60,16 @@ PyObject* PyModuleDef_Init(PyModuleDef* definition) {
         return nullptr;
     }
     LegacyReason reason;
-    const bool answered = module_definitions::answered(definition, reason);
     // An answered definition was seen before, under this or another name: its slots are ours.
+    const bool answered = module_definitions::answered(definition, reason);
     if (answered && import->shares()) {
         import->declared();
         return ::PyModuleDef_Init(definition);
     }
-    if (!answered && verdict_of(definition, import, reason) == Verdict::declared) {
+    Verdict verdict = Verdict::legacy;
+    if (!answered && !attempt([&] { verdict = verdict_of(definition->m_slots, import, reason); }))
+        return nullptr;
+    if (verdict == Verdict::declared) {
         import->declared();
         const bool ready = !import->shares() || answer(definition, reason, true);
         return ready ? ::PyModuleDef_Init(definition) : nullptr;
@@ -98,12 +100,62 @@ PyObject* PyModule_Create2(PyModuleDef* definition, int api_version) {
 PyObject* PyModule_FromDefAndSpec2(PyModuleDef* definition, PyObject* spec, int api_version) {
     LegacyReason reason;
     const ImportInProgress* import = ImportInProgress::current();
+    Verdict verdict = Verdict::declared;
     if (!module_definitions::answered(definition, reason) &&
-        verdict_of(definition, import, reason) == Verdict::legacy &&
+        !attempt([&] { verdict = verdict_of(definition->m_slots, import, reason); }))
+        return nullptr;
+    if (verdict == Verdict::legacy &&
         !answer(definition, reason, import == nullptr || import->guards()))
         return nullptr;
     return ::PyModule_FromDefAndSpec2(definition, spec, api_version);
 }
+
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+PySlot* export_module() {
+    ImportInProgress* import = ImportInProgress::current();
+    if (import == nullptr || import->exported().function == nullptr) {
+        PyErr_SetString(PyExc_ImportError,
+                        "pythonnogil: a legacy module was imported past the import hook of this "
+                        "interpreter; import it where pythonnogil is installed");
+        return nullptr;
+    }
+    auto* slots = reinterpret_cast<PySlot* (*)()>(import->exported().function)();
+    if (slots == nullptr || PyErr_Occurred() != nullptr)
+        return slots;
+    LegacyReason reason;
+    Verdict verdict = Verdict::legacy;
+    if (!attempt([&] { verdict = verdict_of(slots, import, reason); }))
+        return nullptr;
+    if (verdict == Verdict::declared) {
+        import->declared();
+        return slots;
+    }
+    if (!import->legacy(reason) || !attempt([&] {
+            import->exported().slots = module_definitions::answered_slots(slots, import->guards());
+        }))
+        return nullptr;
+    return import->exported().slots.data();
+}
+
+PyObject* PyModule_FromSlotsAndSpec(const PySlot* slots, PyObject* spec) {
+    const ImportInProgress* import = ImportInProgress::current();
+    LegacyReason reason;
+    Verdict verdict = Verdict::legacy;
+    if (slots == nullptr)
+        return ::PyModule_FromSlotsAndSpec(slots, spec);
+    if (!attempt([&] { verdict = verdict_of(slots, import, reason); }))
+        return nullptr;
+    if (verdict == Verdict::declared)
+        return ::PyModule_FromSlotsAndSpec(slots, spec);
+    std::vector<PySlot> answer;
+    if (!attempt([&] {
+            answer =
+                module_definitions::answered_slots(slots, import == nullptr || import->guards());
+        }))
+        return nullptr;
+    return ::PyModule_FromSlotsAndSpec(answer.data(), spec);
+}
+#endif
 
 #ifdef Py_GIL_DISABLED
 // CPython looks at the answer when the init function returns (single-phase) and never again. A call

@@ -19,7 +19,7 @@ namespace {
 // A hold that a thread was given because it attached, and the thread state it attached with.
 struct Attachment {
     PyThreadState* thread;
-    bool ensured;                           // by PyGILState_Ensure, and ended by PyGILState_Release
+    bool ensured;  // by PyGILState_Ensure or PyThreadState_Ensure, and ended by their opposites
     std::unique_ptr<gil_lease::Pin> lease;  // in scope interpreter
     std::unique_ptr<ExclusiveHold> hold;
 };
@@ -110,6 +110,28 @@ void PyGILState_Release(PyGILState_STATE state) {
         pop();
     ::PyGILState_Release(state);
 }
+
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+PyThreadStateToken* PyThreadState_Ensure(PyInterpreterGuard* guard) {
+    PyThreadStateToken* const token = ::PyThreadState_Ensure(guard);
+    if (token != nullptr)
+        push(true, __builtin_return_address(0));
+    return token;
+}
+
+PyThreadStateToken* PyThreadState_EnsureFromView(PyInterpreterView* view) {
+    PyThreadStateToken* const token = ::PyThreadState_EnsureFromView(view);
+    if (token != nullptr)
+        push(true, __builtin_return_address(0));
+    return token;
+}
+
+void PyThreadState_Release(PyThreadStateToken* token) {
+    if (!attachments.empty() && attachments.back().ensured)
+        pop();
+    ::PyThreadState_Release(token);
+}
+#endif
 
 void PyEval_AcquireThread(PyThreadState* thread) {
     ::PyEval_AcquireThread(thread);

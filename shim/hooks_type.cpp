@@ -62,29 +62,33 @@ bool is_left_alone(int slot) {
         case Py_tp_is_gc:
             return true;
         default:
-            return false;
+            return is_new_data_slot(slot);
     }
 }
 
-PyType_Slot guarded_slot(PyType_Slot slot, const PyType_Spec& spec) {
-    if (slot.slot == Py_tp_methods)
-        slot.pfunc = guard_methods(static_cast<PyMethodDef*>(slot.pfunc), spec.name);
-    else if (slot.slot == Py_tp_getset)
-        slot.pfunc = guard_getsets(static_cast<PyGetSetDef*>(slot.pfunc), spec.name);
-    else if (slot.slot == Py_tp_call)
-        slot.pfunc = reinterpret_cast<void*>(
-            guard_call_slot(reinterpret_cast<ternaryfunc>(slot.pfunc), spec.name, &spec));
-    else if (!is_left_alone(slot.slot))
-        slot.pfunc = guarded(slot.pfunc, kind_of_slot(slot.slot),
-                             EntryName(spec.name, "type slot", failure_of_slot(slot.slot)));
-    return slot;
+void* guarded_value(const DefinitionSlot& slot, const char* type_name, const void* site) {
+    if (slot.id == Py_tp_methods)
+        return guard_methods(static_cast<PyMethodDef*>(slot.value), type_name);
+    if (slot.id == Py_tp_getset)
+        return guard_getsets(static_cast<PyGetSetDef*>(slot.value), type_name);
+    if (slot.id == Py_tp_call)
+        return reinterpret_cast<void*>(
+            guard_call_slot(reinterpret_cast<ternaryfunc>(slot.value), type_name, site));
+    if (is_left_alone(slot.id))
+        return slot.value;
+    return guarded(slot.value, kind_of_slot(slot.id),
+                   EntryName(type_name, "type slot", failure_of_slot(slot.id)));
 }
 
 // A copy of a specification, with thunks in it. CPython keeps no pointer to it.
 struct GuardedSpec {
     explicit GuardedSpec(const PyType_Spec& original) : spec(original) {
-        for (const PyType_Slot* slot = original.slots; slot->slot != 0; ++slot)
-            slots.push_back(guarded_slot(*slot, original));
+        for (const DefinitionSlot& slot : slots_of_type(original.slots)) {
+            void* value = guarded_value(slot, original.name, &original);
+            if (value == nullptr && stands_for_specification(slot.id))
+                value = const_cast<PyType_Spec*>(&original);
+            slots.push_back({slot.id, value});
+        }
         slots.push_back({0, nullptr});
         spec.slots = slots.data();
     }
@@ -104,16 +108,20 @@ bool guard_made(PyTypeObject* type) {
     });
 }
 
+// Consumes the type that CPython made; null passes.
+PyObject* guarded_ready_type(PyObject* type) {
+    if (type != nullptr && !guard_made(reinterpret_cast<PyTypeObject*>(type)))
+        Py_CLEAR(type);
+    return type;
+}
+
 // `create` is CPython's function for the guarded specification.
 template <typename Create>
 PyObject* type_from(const PyType_Spec& original, Create create) {
     std::optional<GuardedSpec> guarded;
     if (!attempt([&] { guarded.emplace(original); }))
         return nullptr;
-    PyObject* type = create(&guarded->spec);
-    if (type != nullptr && !guard_made(reinterpret_cast<PyTypeObject*>(type)))
-        Py_CLEAR(type);
-    return type;
+    return guarded_ready_type(create(&guarded->spec));
 }
 
 // False, with an exception set, when the type is not ready and cannot be guarded.
@@ -192,5 +200,38 @@ PyObject* PyType_FromMetaclass(PyTypeObject* metaclass, PyObject* module, PyType
         return ::PyType_FromMetaclass(metaclass, module, guarded, bases);
     });
 }
+
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+namespace {
+
+// CPython refuses a type without a name.
+const char* name_in(const std::vector<DefinitionSlot>& slots) {
+    for (const DefinitionSlot& slot : slots)
+        if (slot.id == Py_tp_name && slot.value != nullptr)
+            return static_cast<const char*>(slot.value);
+    return "";
+}
+
+}  // namespace
+
+PyObject* PyType_FromSlots(PySlot* slots) {
+    std::vector<PySlot> guarded;
+    const auto guard_all = [&] {
+        const std::vector<DefinitionSlot> all = slots_of_type(slots);
+        const char* const name = name_in(all);
+        for (const DefinitionSlot& slot : all) {
+            PySlot copy{};
+            copy.sl_id = static_cast<std::uint16_t>(slot.id);
+            copy.sl_flags = slot.flags;
+            copy.sl_ptr = guarded_value(slot, name, slots);
+            guarded.push_back(copy);
+        }
+        guarded.push_back(PySlot{});
+    };
+    if (!attempt(guard_all))
+        return nullptr;
+    return guarded_ready_type(::PyType_FromSlots(guarded.data()));
+}
+#endif
 
 }  // namespace pythonnogil::shim::hooks

@@ -77,6 +77,8 @@ class ImportInProgress {
     void remember_thunk(void* thunk) { thunks_.push_back(thunk); }
     const std::vector<void*>& thunks() const { return thunks_; }
 
+    ExportedModule& exported() { return exported_; }
+
     const std::string& name() const { return name_; }
     const std::string& path() const { return path_; }
     Verdict verdict() const { return verdict_; }
@@ -111,6 +113,7 @@ class ImportInProgress {
     std::string refusal_text_;     // of refuse()
     PyInterpreterState* interpreter_;
     std::vector<void*> thunks_;
+    ExportedModule exported_;
     ImportInProgress* outer_;
 };
 

@@ -92,17 +92,43 @@ PyObject* create_module(PyObject* spec, PyModuleDef* definition) {
     return nullptr;
 }
 
-// Appends one slot of the original definition to those of the answer.
-void add_slot(Answer& answer, PyModuleDef_Slot slot, bool guards) {
-    if (slot.slot == Py_mod_create) {
-        void* const create = guards ? guarded_slot(slot.value, "create slot") : slot.value;
-        answer.create = reinterpret_cast<Create>(create);
-        slot.value = reinterpret_cast<void*>(&create_module);
-    } else if (slot.slot == Py_mod_exec && guards) {
-        slot.value = guarded_slot(slot.value, "exec slot");
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+void* guarded_value(const DefinitionSlot& slot) {
+    switch (slot.id) {
+        case Py_mod_exec:
+            return guarded_slot(slot.value, "exec slot");
+        case Py_mod_create:
+            return guarded_slot(slot.value, "create slot");
+#ifdef Py_GIL_DISABLED
+        case Py_mod_methods:
+            return guard_methods(static_cast<PyMethodDef*>(slot.value), nullptr);
+#endif
+        case Py_mod_state_clear:
+            return guarded_slot(slot.value, "m_clear");
+        case Py_mod_state_free:
+            return guarded_slot(slot.value, "m_free");
+        default:
+            return slot.value;
     }
-    if (slot.slot != Py_mod_gil)
-        answer.slots.push_back(slot);
+}
+#else
+void* guarded_value(const DefinitionSlot& slot) {
+    return slot.id == Py_mod_exec || slot.id == Py_mod_create
+               ? guarded_slot(slot.value, slot.id == Py_mod_exec ? "exec slot" : "create slot")
+               : slot.value;
+}
+#endif
+
+// Appends one slot of the original definition to those of the answer.
+void add_slot(Answer& answer, const DefinitionSlot& slot, bool guards) {
+    if (slot.id == Py_mod_gil)
+        return;
+    void* value = guards ? guarded_value(slot) : slot.value;
+    if (slot.id == Py_mod_create) {
+        answer.create = reinterpret_cast<Create>(value);
+        value = reinterpret_cast<void*>(&create_module);
+    }
+    answer.slots.push_back({slot.id, value});
 }
 
 }  // namespace
@@ -130,9 +156,8 @@ void answer(PyModuleDef* definition, LegacyReason reason, bool guards) {
     }
     auto made = std::make_unique<Answer>(
         Answer{reason, nullptr, guards, definition->m_slots, plan_of_import(guards), {}});
-    for (const PyModuleDef_Slot* slot = definition->m_slots; slot != nullptr && slot->slot != 0;
-         ++slot)
-        add_slot(*made, *slot, guards);
+    for (const DefinitionSlot& slot : slots_of_module(definition->m_slots))
+        add_slot(*made, slot, guards);
     if (made->plan != nullptr)
         made->slots.push_back({Py_mod_exec, reinterpret_cast<void*>(&check_readers)});
     made->slots.push_back({Py_mod_gil, Py_MOD_GIL_NOT_USED});
@@ -156,5 +181,29 @@ bool answered(const PyModuleDef* definition, LegacyReason& reason) {
     reason = place->second->reason;
     return true;
 }
+
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+std::vector<PySlot> answered_slots(const PySlot* slots, bool guards) {
+    std::vector<PySlot> answer;
+    const auto add = [&](int id, void* value, int flags) {
+        PySlot slot{};
+        slot.sl_id = static_cast<std::uint16_t>(id);
+        slot.sl_flags = static_cast<std::uint16_t>(flags);
+        slot.sl_ptr = value;
+        answer.push_back(slot);
+    };
+    bool has_token = false;
+    for (const DefinitionSlot& slot : slots_of_module(slots)) {
+        has_token = has_token || slot.id == Py_mod_token;
+        if (slot.id != Py_mod_gil)
+            add(slot.id, guards ? guarded_value(slot) : slot.value, slot.flags);
+    }
+    if (!has_token)
+        add(Py_mod_token, const_cast<PySlot*>(slots), 0);
+    add(Py_mod_gil, Py_MOD_GIL_NOT_USED, PySlot_INTPTR);
+    add(Py_slot_end, nullptr, 0);
+    return answer;
+}
+#endif
 
 }  // namespace pythonnogil::shim::module_definitions

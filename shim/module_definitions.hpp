@@ -1,8 +1,10 @@
 // Module definitions that legacy code hands to CPython: their tables guarded, their slots answered.
 //
 // Thread-safety: any thread; a definition is changed before CPython reads it.
-// Errors: ThunkPoolExhausted.
+// Errors: ThunkPoolExhausted; std::invalid_argument for slots that CPython would refuse.
 #pragma once
+
+#include <vector>
 
 #include "shim/import_in_progress.hpp"
 
@@ -18,5 +20,11 @@ void answer(PyModuleDef* definition, LegacyReason reason, bool guards);
 
 // Whether answer() was called for this definition; then `reason` is the one it was called with.
 bool answered(const PyModuleDef* definition, LegacyReason& reason);
+
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+// The same for a module without a definition: a copy of its slots. An array of its own is as good
+// as a name for a module that gives none, so the copy names the original.
+std::vector<PySlot> answered_slots(const PySlot* slots, bool guards);
+#endif
 
 }  // namespace pythonnogil::shim::module_definitions

@@ -130,7 +130,8 @@ PreparedImages::PreparedImages(const std::string& path, int flags,
                                const InterpositionTable& table) {
     const LoaderLock lock;
     try {
-        prepare(ElfImage::from_handle(load(path, flags)), table);
+        handle_ = load(path, flags);
+        prepare(ElfImage::from_handle(handle_), table);
     } catch (...) {
         release();
         throw;

@@ -32,6 +32,9 @@ class PreparedImages {
     // Puts back what nobody else wants redirected, unless keep() was called.
     ~PreparedImages();
 
+    // What dlopen returned for the file.
+    void* handle() const { return handle_; }
+
     // Whether the file or one of its private libraries imports the function.
     bool imports(const char* function) const;
 
@@ -46,6 +49,7 @@ class PreparedImages {
     void redirect(const ElfImage& image, const InterpositionTable& table);
     void release();
 
+    void* handle_ = nullptr;
     std::vector<ElfImage> images_;
     std::vector<std::uintptr_t>
         used_;  // bases of the redirected images that this preparation counts on

@@ -1,6 +1,7 @@
 // One import: load and redirect the file, let CPython's own loader do its work under the guard, and
 // see what the module turned out to be.
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <string>
@@ -13,7 +14,9 @@
 #include "policy/abi_tag.hpp"
 #include "policy/wording.hpp"
 #include "shim/elf_file.hpp"
+#include "shim/exported_function.hpp"
 #include "shim/hooked_functions.hpp"
+#include "shim/hooks.hpp"
 #include "shim/import_in_progress.hpp"
 #include "shim/log.hpp"
 #include "shim/prepared_images.hpp"
@@ -76,6 +79,39 @@ struct Request {
 PyObject* text_or_none(const std::string& text) {
     return text.empty() ? Py_NewRef(Py_None) : PyUnicode_DecodeFSDefault(text.c_str());
 }
+
+#ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
+// The name by which CPython looks for the export function of a module: the last part of the
+// module's name, in ASCII or, where that cannot be, in Punycode. Empty, with an exception cleared,
+// where CPython itself will say what is wrong with it.
+std::string export_function_name(const std::string& module) {
+    const std::string last = module.substr(module.rfind('.') + 1);
+    const bool ascii = std::ranges::all_of(last, [](unsigned char c) { return c < 0x80; });
+    PyObject* text = PyUnicode_DecodeFSDefault(last.c_str());
+    PyObject* bytes = text == nullptr
+                          ? nullptr
+                          : PyUnicode_AsEncodedString(text, ascii ? "ascii" : "punycode", nullptr);
+    Py_XDECREF(text);
+    if (bytes == nullptr) {
+        PyErr_Clear();
+        return {};
+    }
+    std::string name = PyBytes_AS_STRING(bytes);
+    Py_DECREF(bytes);
+    std::ranges::replace(name, '-', '_');
+    return (ascii ? "PyModExport_" : "PyModExportU_") + name;
+}
+
+// CPython looks for the export function in the file that it finds loaded.
+void replace_export_function(shim::ImportInProgress& import, const shim::PreparedImages& images) {
+    const std::string name = export_function_name(import.name());
+    if (!name.empty())
+        import.exported().function = shim::replace_exported_function(
+            images.handle(), name, reinterpret_cast<void*>(&shim::hooks::export_module));
+}
+#else
+void replace_export_function(shim::ImportInProgress&, const shim::PreparedImages&) {}
+#endif
 
 class Import final : public shim::ImportInProgress {
   public:
@@ -245,6 +281,7 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const Request& requ
         plan != nullptr ? shim::guarding_functions() : shim::answering_functions();
     shim::PreparedImages images(request.path, dlopen_flags(), functions);
     Import import(state, request, plan, images.imports("PyUnstable_Module_SetGIL"));
+    replace_export_function(import, images);
     PyObject* module = call_original(state, spec, file);
     // Neither of the two ways to create a module decided it: a single-phase module that could have
     // declared itself and did not, or one that CPython had cached.

@@ -18,6 +18,9 @@ from typing import cast
 # What ``python -m`` itself calls.
 _run_module_as_main = runpy._run_module_as_main  # type: ignore[attr-defined]
 
+# What a program that is a file has in its namespace besides __file__.
+_CACHED: dict[str, object] = {"__cached__": None} if sys.version_info < (3, 15) else {}
+
 _OWN_FILES = os.path.join(os.path.dirname(__file__), "")
 
 
@@ -38,7 +41,7 @@ def run_path(path: str, arguments: Sequence[str]) -> int:
     """``python SCRIPT ARGUMENT ...``, where a script is a file, a directory, a zip file or "-"."""
     if path == "-":
         main = _become(path, arguments, path0="")
-        main.update(__file__="<stdin>", __cached__=None)
+        main.update(__file__="<stdin>", **_CACHED)
         main["__loader__"] = importlib.machinery.BuiltinImporter
         return _finish(lambda: _execute(sys.stdin.read(), "<stdin>", main))
     # Absolute, as the interpreter makes it, but with the rest as it was typed.
@@ -60,7 +63,7 @@ def _run_file(path: str, file: str, arguments: Sequence[str]) -> int:
         )
         return 2
     main = _become(path, arguments, path0=os.path.dirname(os.path.realpath(file)))
-    main.update(__file__=file, __cached__=None)
+    main.update(__file__=file, **_CACHED)
     if file.endswith(".pyc"):
         loader = importlib.machinery.SourcelessFileLoader("__main__", file)
         main["__loader__"] = loader
@@ -88,7 +91,9 @@ def _become(
     elif trusted:
         sys.path.insert(0, path0)
     main = ModuleType("__main__")
-    main.__dict__.update(__builtins__=builtins, __annotations__={})
+    main.__dict__.update(__builtins__=builtins)
+    if sys.version_info < (3, 14):
+        main.__dict__.update(__annotations__={})
     sys.modules["__main__"] = main
     return main.__dict__
 

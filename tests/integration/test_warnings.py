@@ -1,5 +1,6 @@
 """The warnings: their text, their line, how often they come, and what -W makes of them."""
 
+from importlib.machinery import ExtensionFileLoader
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,10 @@ WAYS_TO_IMPORT = {
     "import_module": "importlib.import_module('static_counter')",
     "module_from_spec": "importlib.util.module_from_spec(spec)",
     "loader": "spec.loader.create_module(spec)",
-    "load_module": "spec.loader.load_module('static_counter')",
     "exec": "exec(compile('import static_counter', __file__, 'exec'))",
 }
+if hasattr(ExtensionFileLoader, "load_module"):  # until 3.14
+    WAYS_TO_IMPORT["load_module"] = "spec.loader.load_module('static_counter')"
 
 
 @pytest.fixture

@@ -72,6 +72,7 @@ include(GoogleTest)
 add_executable(elf_test
     ${CMAKE_CURRENT_LIST_DIR}/elf_file_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/elf_image_test.cpp
+    ${CMAKE_CURRENT_LIST_DIR}/exported_function_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/interposer_test.cpp
     ${CMAKE_CURRENT_LIST_DIR}/interposer_failure_test.cpp)
 target_include_directories(elf_test PRIVATE ${elf_fixture_sources})
