@@ -19,10 +19,15 @@
 // (pycore_setobject.h). Weak, because a later version may have it no more.
 extern "C" __attribute__((weak)) int _PySet_NextEntry(PyObject* set, Py_ssize_t* position,
                                                       PyObject** key, Py_hash_t* hash);
+
 #if PY_VERSION_HEX >= 0x030F0000
 // Gone from the headers, but not from the interpreter, for extensions that were compiled for the
 // limited API of an earlier version.
 extern "C" PyObject* PyWeakref_GetObject(PyObject* reference);
+#endif
+
+#if PY_VERSION_HEX >= 0x030E0000
+#define PYTHONNOGIL_HAS_CONTEXT_WATCHERS
 #endif
 
 namespace pythonnogil::shim {

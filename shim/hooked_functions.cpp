@@ -77,6 +77,9 @@ const Interposition registrations[] = {
     REPLACE(PyType_AddWatcher),
     REPLACE(PyFunction_AddWatcher),
     REPLACE(PyCode_AddWatcher),
+#ifdef PYTHONNOGIL_HAS_CONTEXT_WATCHERS
+    REPLACE(PyContext_AddWatcher),
+#endif
     REPLACE(PyRefTracer_SetTracer),
     REPLACE(PyMem_SetAllocator),
     REPLACE(_PyEval_EvalFrameDefault),

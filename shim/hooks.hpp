@@ -68,6 +68,9 @@ HOOK(PyDict_AddWatcher);
 HOOK(PyType_AddWatcher);
 HOOK(PyFunction_AddWatcher);
 HOOK(PyCode_AddWatcher);
+#ifdef PYTHONNOGIL_HAS_CONTEXT_WATCHERS
+HOOK(PyContext_AddWatcher);
+#endif
 HOOK(PyRefTracer_SetTracer);
 HOOK(PyMem_SetAllocator);
 HOOK(_PyEval_EvalFrameDefault);

@@ -110,6 +110,12 @@ int PyCode_AddWatcher(PyCode_WatchCallback function) {
     return add_watcher<::PyCode_AddWatcher>(function, "code watcher");
 }
 
+#ifdef PYTHONNOGIL_HAS_CONTEXT_WATCHERS
+int PyContext_AddWatcher(PyContext_WatchCallback function) {
+    return add_watcher<::PyContext_AddWatcher>(function, "context watcher");
+}
+#endif
+
 // The evaluator's own code is guarded, not the Python code that it runs: that would be all there
 // is.
 PyObject* _PyEval_EvalFrameDefault(PyThreadState* thread, _PyInterpreterFrame* frame, int raising) {

@@ -33,6 +33,8 @@ _SLOT_REASONS = {
     "tp_traverse": "the garbage collector calls it with the world stopped",
     "m_traverse": "the garbage collector calls it with the world stopped",
     "tp_is_gc": "asked by the garbage collector; tells one object from another",
+    "PyOS_InputHook": REGISTRATIONS["PyOS_InputHook"],
+    "PyOS_ReadlineFunctionPointer": REGISTRATIONS["PyOS_ReadlineFunctionPointer"],
 }
 
 

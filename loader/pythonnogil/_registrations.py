@@ -4,6 +4,7 @@ For each name, why what it is given needs no guard, or an empty text: then it ha
 """
 
 _IN_THE_CALL = "called within the guarded call that hands it over, never later"
+_DETACHED = "called by a detached thread, which would not hold a GIL either"
 _NO_FUNCTIONS = "CPython fills the type with functions of its own"
 
 REGISTRATIONS: dict[str, str] = {
@@ -11,8 +12,11 @@ REGISTRATIONS: dict[str, str] = {
     "PyModuleDef_Init": "",
     "PyModule_Create2": "",
     "PyModule_FromDefAndSpec2": "",
+    "PyModule_FromSlotsAndSpec": "",
     "PyModule_AddFunctions": "",
     "PyModule_ExecDef": _IN_THE_CALL,
+    "PyImport_CreateModuleFromInitfunc": _IN_THE_CALL,
+    "PyInitConfig_AddModule": "called before Python starts",
     "PyImport_AppendInittab": "",
     "PyImport_ExtendInittab": "",
     # types, which an object can bring along before they are ready
@@ -22,6 +26,7 @@ REGISTRATIONS: dict[str, str] = {
     "PyType_FromSpecWithBases": "",
     "PyType_FromModuleAndSpec": "",
     "PyType_FromMetaclass": "",
+    "PyType_FromSlots": "",
     "PyObject_Init": "",
     "PyObject_InitVar": "",
     "_PyObject_New": "",
@@ -67,8 +72,8 @@ REGISTRATIONS: dict[str, str] = {
     "PyType_AddWatcher": "",
     "PyMem_SetAllocator": "",
     "PyObject_SetArenaAllocator": "",
-    "PyOS_InputHook": "",
-    "PyOS_ReadlineFunctionPointer": "",
+    "PyOS_InputHook": _DETACHED,
+    "PyOS_ReadlineFunctionPointer": _DETACHED,
     "PyOS_setsig": "a signal handler must not call CPython, so it cannot take a guard",
     # functions that are called and forgotten
     "PyThread_start_new_thread": "a new thread is guarded when it attaches",

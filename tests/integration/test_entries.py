@@ -1,6 +1,7 @@
 """``python -m pythonnogil entries``: the census finds every pointer, and what is guarded."""
 
 import json
+import os
 import re
 import sysconfig
 from pathlib import Path
@@ -11,9 +12,28 @@ from processes import Finished, clean_environment, run_python
 
 from pythonnogil._registrations import REGISTRATIONS
 
-# Modules whose import is meant to fail, and the one that plants unguarded pointers.
-LEFT_OUT = {"failing_exec", "failing_init", "not_a_module", "libprivate_library_core"}
+# Modules whose import is meant to fail.
+LEFT_OUT = {
+    "failing_exec",
+    "failing_init",
+    "libprivate_library_core",
+    "not_a_module",
+    "renamed",
+    "unresolved",
+}
+# Modules that declare that they are safe without the GIL, by the beginnings of their names.
+DECLARED = (
+    "atomic_ref",
+    "declared",
+    "empty_call",
+    "exported_declared",
+    "lease_user",
+    "main_thread_user",
+    "plain_ref",
+)
+# A call of its own plants them: whatever is in a type when the import ends is guarded.
 PLANTER = "unguarded_entries"
+PLANTS = f"import {PLANTER}; {PLANTER}.plant()"
 
 # API that takes a description with functions in it and hands none of them on.
 HARMLESS = {
@@ -32,6 +52,7 @@ DESCRIPTIONS = (
     "PyGetSetDef",
     "PyModuleDef",
     "PyModuleDef_Slot",
+    "PySlot",
     "PyType_Spec",
     "PyMemAllocatorEx",
     "PyObjectArenaAllocator",
@@ -40,14 +61,14 @@ DESCRIPTIONS = (
 )
 
 
-def entries(extensions: Path, *words: str, mode: str = "gil") -> Finished:
+def entries(extensions: Path | str, *words: str, mode: str = "gil") -> Finished:
     environment = clean_environment(
         PYTHONPATH=extensions, PYTHONNOGIL_MODE=mode, PYTHONWARNINGS="ignore"
     )
     return run_python("-m", "pythonnogil", "entries", *words, env=environment)
 
 
-def census(extensions: Path, *modules: str, mode: str = "gil") -> list[dict[str, Any]]:
+def census(extensions: Path | str, *modules: str, mode: str = "gil") -> list[dict[str, Any]]:
     done = entries(extensions, "--json", *modules, mode=mode)
     assert done.rc in (0, 1), done.stderr
     document = json.loads(done.stdout)
@@ -56,6 +77,13 @@ def census(extensions: Path, *modules: str, mode: str = "gil") -> list[dict[str,
     found = document["entries"]
     assert done.rc == any(entry["status"] == "not guarded" for entry in found)
     return found
+
+
+@pytest.fixture
+def with_planted(extensions: Path, tmp_path: Path) -> str:
+    """Where to look for modules: "planted" is one that has the fixture plant its pointers."""
+    (tmp_path / "planted.py").write_text(PLANTS)
+    return f"{extensions}{os.pathsep}{tmp_path}"
 
 
 def places(found: list[dict[str, Any]], status: str) -> set[tuple[str, str, str]]:
@@ -78,7 +106,7 @@ def test_everything_of_the_fixtures_is_guarded(extensions: Path) -> None:
     assert places(found, "not guarded") == set()
     images = {Path(entry["image"]).name.partition(".")[0] for entry in found}
     assert images == {
-        *(name for name in modules if not name.startswith(("declared", "empty_call", "atomic_ref", "plain_ref"))),
+        *(name for name in modules if not name.startswith(DECLARED)),
         "libprivate_library_core",
     }
     assert all(entry["reason"] for entry in found if entry["status"] == "not needed")
@@ -97,8 +125,8 @@ def test_without_the_guard_it_says_so(extensions: Path, module: str) -> None:
     assert guarded - answered <= unguarded
 
 
-def test_finds_what_was_planted(extensions: Path) -> None:
-    found = census(extensions, PLANTER)
+def test_finds_what_was_planted(with_planted: str) -> None:
+    found = census(with_planted, "planted")
     planted = {(owner, slot) for owner, slot, _ in places(found, "not guarded")}
     # The table of a type's methods is the same memory that its descriptors point to, and a place
     # counts once, under whichever of its owners comes first.
@@ -126,13 +154,13 @@ def test_finds_what_was_planted(extensions: Path) -> None:
     assert reasons["tp_traverse"] == "the garbage collector calls it with the world stopped"
 
 
-def test_text_names_what_is_not_guarded(extensions: Path) -> None:
-    done = entries(extensions, PLANTER)
+def test_text_names_what_is_not_guarded(with_planted: str) -> None:
+    done = entries(with_planted, "planted")
     assert done.rc == 1
     assert "  not guarded      9\n" in done.stdout
     assert "  not guarded: type unguarded_entries.Type, tp_repr: unguarded_entries." in done.stdout
     assert "  guarded: " not in done.stdout
-    assert "  guarded: " in entries(extensions, "--all", PLANTER).stdout
+    assert "  guarded: " in entries(with_planted, "--all", "planted").stdout
 
 
 def test_nothing_legacy(extensions: Path) -> None:

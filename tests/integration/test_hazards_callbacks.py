@@ -1,5 +1,7 @@
 """Legacy code that calls back, is called back, or is entered from where nobody expects it."""
 
+import sys
+
 import pytest
 from children import Stage
 
@@ -8,6 +10,8 @@ CALLBACKS = [
     *["audit hook", "frame evaluator", *WATCHERS],
     *["weak reference", "weak proxy", "input hook"],
 ]
+if sys.version_info >= (3, 14):
+    CALLBACKS.append("context watcher")
 
 
 def test_blocking_callback_against_a_waiter(guarded: Stage) -> None:

@@ -1,5 +1,6 @@
 """Makes happen, in several threads, what callbacks of legacy code wait for: KIND of callback."""
 
+import contextvars
 import itertools
 import os
 import sys
@@ -37,6 +38,12 @@ def function_made() -> Callable[[], object]:
 def code_made() -> Callable[[], object]:
     code = (lambda: None).__code__
     return lambda: code.replace(co_filename="watched")
+
+
+def context_entered() -> Callable[[], object]:
+    own = contextvars.Context()
+    own.run(module.mark_context)
+    return lambda: own.run(int)
 
 
 def own_dict() -> Callable[[], object]:
@@ -113,6 +120,7 @@ KINDS = {
     "audit hook": audit,
     "function watcher": function_made,
     "code watcher": code_made,
+    "context watcher": context_entered,
     "own dict": own_dict,
     "shared dict": shared_dict,
     "type watcher": type_changed,
@@ -127,6 +135,8 @@ def prepare() -> None:
     module.add_audit_hook()
     module.watch_functions()
     module.watch_code()
+    if sys.version_info >= (3, 14):
+        module.watch_contexts()
     for changing in shared:
         module.watch_dict(changing)
     lines = tempfile.TemporaryFile()
