@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from pythonnogil import _startup
+from pythonnogil._doctor_command import Doctor
 from pythonnogil._entries_command import Entries
 from pythonnogil._policy_commands import Policy
 from pythonnogil._scan_command import Scan
@@ -98,7 +99,7 @@ class Run:
         _startup.hand_on_to_children(None, file)
 
 
-COMMANDS = {"run": Run, "scan": Scan, "entries": Entries, "policy": Policy}
+COMMANDS = {"run": Run, "scan": Scan, "entries": Entries, "policy": Policy, "doctor": Doctor}
 
 
 def main(arguments: Sequence[str]) -> int:

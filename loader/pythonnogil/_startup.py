@@ -32,6 +32,7 @@ original_create_dynamic = pythonnogil._original_create_dynamic
 _installed = pythonnogil._in_default_mode
 _mode = "gil" if _installed else "off"
 _mode_was_chosen = False
+_by_start_up_file = _installed
 
 # What the native core read; the file is the user's. None until there is a core.
 _policy: "Policy | None" = None
@@ -57,8 +58,10 @@ def install() -> None:
     ``site`` prints exceptions of start-up files and goes on, which would leave the process in a
     weaker mode than it was asked to run in. So a failure ends it: one line on stderr, exit code 2.
     """
+    global _by_start_up_file
     if _installed:
         return
+    _by_start_up_file = True
     try:
         use_what_was_asked_for()
     except Exception as error:
@@ -70,6 +73,24 @@ def installed() -> bool:
     return _installed
 
 
+def installed_by_start_up_file() -> bool:
+    """Whether a start-up file put the hook in place, and not the program."""
+    return _by_start_up_file
+
+
+def mode_was_chosen_by_program() -> bool:
+    """Whether a call chose the mode, and neither an option nor a variable nor a file."""
+    return _mode_was_chosen
+
+
+def loader_in_force() -> "Callable[..., ModuleType]":
+    """What loads extensions now: what the hook put in place, or CPython's own loader."""
+    if _loader is not None:
+        return _loader
+    waits = _installed and not pythonnogil._gil_is_on
+    return pythonnogil._stand_in if waits else original_create_dynamic
+
+
 def mode() -> str:
     """The mode that extensions are loaded in; ``off`` when they are left to CPython."""
     return _mode
@@ -77,12 +98,26 @@ def mode() -> str:
 
 def mode_from_command_line() -> bool:
     """Whether an -X option chose the mode at start-up."""
-    return any(name in sys._xoptions for name in _MODE_OPTIONS)
+    return mode_option() is not None
+
+
+def mode_option() -> str | None:
+    """The -X option that chose the mode at start-up, as it was written."""
+    for name in _MODE_OPTIONS:
+        if name in sys._xoptions:
+            value = sys._xoptions[name]
+            return f"-X {name}" if value is True else f"-X {name}={value}"
+    return None
 
 
 def policy_file() -> str | None:
     """The user's policy file in force, as an absolute path."""
     return _policy_file
+
+
+def variable(name: str) -> str | None:
+    """The value of an environment variable, unless -E or -I silences it."""
+    return None if sys.flags.ignore_environment else os.environ.get(name)
 
 
 def use_what_was_asked_for() -> None:
@@ -94,7 +129,7 @@ def use_what_was_asked_for() -> None:
         from pythonnogil import _warning_options
 
         _warning_options.apply_again(sys.warnoptions)
-    nothing_asked_for = not _variable(ENVIRONMENT_VARIABLE) and not _variable(POLICY_VARIABLE)
+    nothing_asked_for = not variable(ENVIRONMENT_VARIABLE) and not variable(POLICY_VARIABLE)
     if nothing_asked_for and not _any_option_of_ours():
         _wait_for_first_extension()
         return
@@ -128,7 +163,7 @@ def use(mode: str | None, policy: "str | os.PathLike[str] | None" = None) -> Non
 def policy_asked_for(core: "ModuleType") -> str | None:
     """The policy file that the command line or the environment names, as an absolute path."""
     options = dict(sys._xoptions), list(sys.orig_argv)
-    file = core.resolve_policy(*options, _variable(POLICY_VARIABLE))
+    file = core.resolve_policy(*options, variable(POLICY_VARIABLE))
     return None if file is None else os.path.abspath(file)
 
 
@@ -142,7 +177,7 @@ def read_policy(core: "ModuleType", file: str | None) -> "Policy":
 def mode_asked_for(core: "ModuleType", mode_of_policy: str | None) -> str:
     """The mode that the command line, the environment or else the policy file chooses."""
     options = dict(sys._xoptions), list(sys.orig_argv)
-    return core.resolve_mode(*options, _variable(ENVIRONMENT_VARIABLE), mode_of_policy)
+    return core.resolve_mode(*options, variable(ENVIRONMENT_VARIABLE), mode_of_policy)
 
 
 def load_core() -> "ModuleType":
@@ -187,10 +222,6 @@ def _shipped_policy(core: "ModuleType") -> "Policy":
         return core.read_policy(None, SHIPPED_POLICY)
     except ValueError as error:
         raise HookError(f"{error}; reinstall pythonnogil") from error
-
-
-def _variable(name: str) -> str | None:
-    return None if sys.flags.ignore_environment else os.environ.get(name)
 
 
 def _mode_that_stays(core: "ModuleType", policy: "Policy") -> str:
