@@ -4,6 +4,8 @@ The start-up files call `_start_up` in every interpreter, so this file imports n
 loaded by then, and does itself what suffices where nobody asked for anything: it puts a small
 function in place of CPython's extension loader. All else is in `_startup`. One module instead of
 two is a saving that shows in the start-up time.
+
+PYTEST_DONT_REWRITE: without this word pytest complains that its plugin is already imported.
 """
 
 import _imp
@@ -140,6 +142,9 @@ def __getattr__(name: str) -> object:
         from pythonnogil import _startup
 
         return _startup.HookError
+    if name == "pytest_plugins":
+        # What makes ``pytest -p pythonnogil`` load the plugin.
+        return ["pythonnogil.pytest_plugin"]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -33,7 +33,7 @@ _WHY = {
 }
 
 # Frames of these files never are the line that imports: ours and the import system's.
-_NOT_THE_IMPORTING_LINE = (
+NOT_THE_IMPORTING_LINE = (
     os.path.join(os.path.dirname(__file__), ""),
     os.path.join(os.path.dirname(os.__file__), "importlib", ""),
     "<frozen importlib",
@@ -90,4 +90,4 @@ def warn(text: str, category: type[Warning]) -> None:
     if sys.warnoptions:
         # CPython applies -W to other interpreters than the main one when they import this.
         import warnings  # noqa: F401
-    _warn(text, category, skip_file_prefixes=_NOT_THE_IMPORTING_LINE)
+    _warn(text, category, skip_file_prefixes=NOT_THE_IMPORTING_LINE)

@@ -179,3 +179,24 @@ def test_entries_has_nothing_to_look_at() -> None:
     done = run_python("-m", "pythonnogil", "entries", "json")
     line = "pythonnogil: entries: extensions are left to CPython here, with its GIL\n"
     assert (done.rc, done.stdout, done.stderr) == (2, "", line)
+
+
+def test_doctor_tells_what_to_do() -> None:
+    done = run_python("-m", "pythonnogil", "doctor", "--json")
+    assert (done.rc, done.stderr) == (1, "")
+    found = json.loads(done.stdout)
+    assert found["interpreter"]["free_threaded"] is False
+    assert found["hook"]["by"] == "start-up file"
+    assert found["gil"] == {"enabled": True, "request": None, "turned_on_by": []}
+    assert found["to_do"] == [
+        "use a free-threaded build of CPython (python3.13t); this one always has its GIL"
+    ]
+
+
+def test_pytest_plugin_has_nothing_to_watch(tmp_path: Path, extensions: Path) -> None:
+    (tmp_path / "test_it.py").write_text("def test_import():\n    import static_counter\n")
+    words = ["-m", "pytest", "-p", "pythonnogil", "-p", "no:cacheprovider", "--nogil-report"]
+    environment = clean_environment(PYTHONPATH=extensions)
+    done = run_python(*words, "test_it.py", cwd=tmp_path, env=environment)
+    assert done.rc == 0, done.stdout
+    assert "the GIL is on by this build of CPython, so there is nothing to watch" in done.stdout
