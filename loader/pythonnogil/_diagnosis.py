@@ -51,7 +51,7 @@ class Diagnosis:
     obstacle: str | None
 
     def turned_gil_on(self) -> list[Extension]:
-        """Those that may have turned the GIL on, in the order in which they were loaded."""
+        """Those that may have turned the GIL on, in the order in which their imports ended."""
         if not self.gil_enabled or _gil_state.is_on_by_request():
             return []
         return [item for item in self.unseen if item.may_turn_gil_on()]

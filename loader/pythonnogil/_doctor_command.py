@@ -9,7 +9,6 @@ from pythonnogil._usage import UsageError, print_lines
 
 if TYPE_CHECKING:
     from pythonnogil._diagnosis import Choice, Diagnosis
-    from pythonnogil._gil_state import Extension
 
 SCHEMA = 1
 
@@ -25,7 +24,7 @@ class Doctor:
     from, and the platform. After "to do" follows what should be changed, a line for each.
 
     CPython keeps no record of who turned the GIL on. Named are the extensions that the hook has
-    not seen and whose files do not declare that they are safe; the first of them it was.
+    not seen and whose files do not declare that they are safe; it was one of them.
 
       --json   print JSON
 
@@ -80,7 +79,8 @@ def _lines(found: "Diagnosis", advice: list[str]) -> Iterator[str]:
 def _gil(found: "Diagnosis") -> str:
     state = "on" if found.gil_enabled else "off"
     by = [item.name for item in found.turned_gil_on()]
-    turned_on = f", turned on by {by[0]}" if by else ""
+    one_of = "one of " if len(by) > 1 else ""
+    turned_on = f", turned on by {one_of}{', '.join(by)}" if by else ""
     return state + turned_on + (f" ({found.gil_request})" if found.gil_request else "")
 
 
@@ -122,13 +122,13 @@ def _advice(found: "Diagnosis") -> Iterator[str]:
 
 
 def _advice_on_gil(found: "Diagnosis") -> Iterator[str]:
-    first: Extension | None = next(iter(found.turned_gil_on()), None)
+    names = ", ".join(item.name for item in found.turned_gil_on())
     if not found.interpreter["free_threaded"]:
         yield "use a free-threaded build of CPython (python3.13t); this one always has its GIL"
     elif not found.gil_enabled:
         return
-    elif first is not None:
-        yield f"have {first.name} imported after the hook is in place: it turned the GIL on"
+    elif names:
+        yield f"have these imported under the hook, in mode gil, to keep the GIL off: {names}"
     elif found.gil_request is not None and found.gil_request.endswith("=1"):
         yield f"leave out {found.gil_request}, which turns the GIL on for the whole process"
     else:

@@ -174,9 +174,31 @@ def test_who_turned_the_gil_on(tmp_path: Path, extensions: Path) -> None:
         "undeclared_multi",
     ]
     assert found["to_do"] == [
-        "have static_counter imported after the hook is in place: it turned the GIL on",
+        "have these imported under the hook, in mode gil, to keep the GIL off: "
+        "static_counter, undeclared_multi",
         "mode off leaves legacy extensions to CPython; it comes from: PYTHONNOGIL_MODE",
     ]
+
+
+@pytest.mark.parametrize(
+    ("code", "line"),
+    [
+        ("import declared, static_counter", "on, turned on by static_counter"),
+        (
+            "import undeclared_multi, static_counter",
+            "on, turned on by one of undeclared_multi, static_counter",
+        ),
+    ],
+)
+def test_the_line_on_who_turned_the_gil_on(
+    tmp_path: Path, extensions: Path, code: str, line: str
+) -> None:
+    (tmp_path / "sitecustomize.py").write_text(code)
+    environment = clean_environment(
+        PYTHONPATH=f"{tmp_path}:{extensions}", PYTHONNOGIL_MODE="off"
+    )
+    done = doctor(options=("-W", "ignore"), env=environment)
+    assert f"GIL          {line}" in done.stdout.splitlines()
 
 
 def test_guarded_extensions_are_seen(tmp_path: Path, extensions: Path) -> None:
