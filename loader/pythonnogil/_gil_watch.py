@@ -55,6 +55,7 @@ class GilWatch:
         self._lock = threading.Lock()
         self._under_way = 0
         self._loads: list[Load] = []
+        self._earlier: list[_gil_state.Extension] = []
         self._inner = _imp.create_dynamic
         self._wraps_others = False
         self._front = self._make_front()
@@ -64,6 +65,8 @@ class GilWatch:
         """Begin to watch, unless the GIL is on by request, when there is nothing to find out."""
         if self.is_idle:
             return
+        if sys._is_gil_enabled():
+            self._earlier = _gil_state.unseen()
         ours = (
             _startup.original_create_dynamic,
             pythonnogil._stand_in,
@@ -88,8 +91,7 @@ class GilWatch:
         with self._lock:
             loads = [item for item in self._loads if (item.name, item.path) not in seen]
         watched = [Culprit(_gil_state.examine(item.name, item.path), item.chain) for item in loads]
-        names = {item.name for item in loads}
-        earlier = [Culprit(item, ()) for item in _gil_state.unseen() if item.name not in names]
+        earlier = [Culprit(item, ()) for item in self._earlier]
         return [item for item in earlier + watched if item.extension.may_turn_gil_on()]
 
     def _next_loader(self) -> "Callable[..., ModuleType]":

@@ -43,7 +43,7 @@ def project(tmp_path: Path, extensions: Path) -> Path:
     (site / "package" / "__init__.py").write_text("import declared\nfrom package import inner\n")
     (site / "package" / "inner.py").write_text("\n\nimport static_counter\n")
     (site / "counting-1.2.dist-info").mkdir()
-    for name in ("static_counter", "declared", "undeclared_multi"):
+    for name in ("static_counter", "declared", "declared_single", "undeclared_multi"):
         (file,) = extensions.glob(f"{name}.*.so")
         shutil.copy(file, site)
         if name == "static_counter":
@@ -118,6 +118,7 @@ def test_a_guarded_run_passes(project: Path, way: tuple[str, ...]) -> None:
     done = run_pytest(project, "--nogil-report", *way)
     assert done.rc == PASSED, done.stdout
     assert CAME_ON not in done.stdout
+    assert "Warning" not in done.stdout  # as pytest's own: that the plugin was imported already
     header, *rows = table(done)
     assert header == ["module", "verdict", "mode", "scope", "entries"]
     cells = {name: rest for name, *rest in rows}
@@ -161,6 +162,14 @@ def test_those_that_came_later_are_named_too(project: Path) -> None:
         "  imported by   conftest (conftest.py:1) -> undeclared_multi",
     ]
     assert lines[4:] == static_counter_in(project)
+
+
+@pytest.mark.parametrize("file", ["site/sitecustomize.py", "conftest.py"])
+def test_one_that_left_the_gil_off_is_no_culprit(project: Path, file: str) -> None:
+    """Its file does not tell: it declares itself when it is initialized."""
+    (project / file).write_text("import declared_single\n")
+    done = run_pytest(project, PYTHONNOGIL_MODE="off")
+    assert culprits(done) == static_counter_in(project)
 
 
 def test_imported_before_the_plugin(project: Path) -> None:
