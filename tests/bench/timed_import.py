@@ -1,4 +1,4 @@
-"""Seconds that the import of one module takes, in a process that has imported nothing of the kind before."""
+"""Seconds that the import of one module takes, in a process new to modules of its kind."""
 
 import sys
 import time
