@@ -49,7 +49,7 @@ void open_as(void* thunk, Access access) {
     // Another module's claim of the same function gets a thunk of its own, guarded.
     claimed_pool.index_of.erase(
         {reinterpret_cast<void*>(entry.function), entry.kind, thunk_pool::guarding_of(thunk)});
-    __atomic_store_n(&entry.access, access, __ATOMIC_RELEASE);
+    entry.access = access;
 }
 
 }  // namespace
@@ -113,12 +113,12 @@ void move_entries(Domain& from, Domain& into) {
     const std::lock_guard lock(pool().mutex);
     for (std::size_t i = 0; i < pool().next; ++i) {
         if (pythonnogil_entries[i].domain == &from)
-            __atomic_store_n(&pythonnogil_entries[i].domain, &into, __ATOMIC_RELAXED);
+            pythonnogil_entries[i].domain = &into;
     }
 }
 
 bool is_guarding(const void* thunk) {
-    return is_guarded(__atomic_load_n(&entry_of(thunk).access, __ATOMIC_ACQUIRE));
+    return is_guarded(entry_of(thunk).access);
 }
 
 void* target_of(void* address) {

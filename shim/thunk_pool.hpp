@@ -64,13 +64,32 @@ struct Guarding {
     auto operator<=>(const Guarding&) const = default;
 };
 
+// A member that changes while calls are under way. A call that reads the old value came a moment
+// earlier, so no order is needed. Trivial to construct: entries are zero pages until claimed.
+template <typename Value>
+class Relaxed {
+  public:
+    Relaxed() = default;
+    Relaxed(Value value) : value_(value) {}
+    Relaxed(const Relaxed& other) : value_(other) {}
+    Relaxed& operator=(const Relaxed& other) { return *this = static_cast<Value>(other); }
+    Relaxed& operator=(Value value) {
+        __atomic_store_n(&value_, value, __ATOMIC_RELAXED);
+        return *this;
+    }
+    operator Value() const { return __atomic_load_n(&value_, __ATOMIC_RELAXED); }
+
+  private:
+    Value value_;
+};
+
 // The thunks' assembly knows the size of an entry and passes its address; nothing else of it.
 struct alignas(32) Entry {
     EntryFunction function;
-    Domain* domain;    // changes when domains are merged
-    const char* name;  // for reports; lives for ever
+    Relaxed<Domain*> domain;  // changes when domains are merged
+    const char* name;         // for reports; lives for ever
     EntryKind kind;
-    Access access;  // changes to open
+    Relaxed<Access> access;  // changes to open or switching
     bool locks_arguments;
     std::int8_t failure;
 };
