@@ -103,6 +103,7 @@ class ExclusiveHold {
 
     // How many holds of this thread have taken the domain exclusively, suspended or not.
     static std::uint32_t count_of_this_thread(const Domain& domain);
+
     // Gives the domain up for the length of a call that runs Python code and nothing else, where a
     // GIL could change hands at any instruction. False, and nothing done, when this hold is not the
     // one that took the domain. An exception that passes leaves it given up.
