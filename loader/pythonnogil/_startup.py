@@ -195,6 +195,7 @@ def load_core() -> "ModuleType":
 def hand_on_to_children(mode: str | None, policy: str | None) -> None:
     """Leave these in the environment, since child processes do not inherit -X options.
 
+    From Python 3.14 on, those of multiprocessing do inherit them, so the path is put there as well.
     The path of the policy is absolute, because a child may run in another folder. Children started
     with -E or -I, which is what multiprocessing does in a process that was itself started with
     them, do not look there and run in the default mode.
@@ -203,6 +204,8 @@ def hand_on_to_children(mode: str | None, policy: str | None) -> None:
         os.environ[ENVIRONMENT_VARIABLE] = mode
     if policy is not None:
         os.environ[POLICY_VARIABLE] = policy
+        if "nogil-policy" in sys._xoptions:
+            sys._xoptions["nogil-policy"] = policy
 
 
 def create_first(spec: "ModuleSpec", /, *file: object) -> "ModuleType":

@@ -118,4 +118,6 @@ late.itself = late
 def test_legacy_code_runs_while_a_life_ends(embedder: Path) -> None:
     done = live(embedder, DEFERRED)
     assert done.lines() == ["at exit: None False"] * LIVES
-    assert done.stderr == ""
+    # CPython 3.15 looks for its own files anew in each life, and complains when it is started by
+    # another program of a virtual environment.
+    assert [line for line in done.stderr.splitlines() if "sys.exec_prefix" not in line] == []
