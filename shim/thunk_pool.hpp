@@ -11,6 +11,7 @@
 // Knows nothing of CPython, so that it is tested without an interpreter.
 #pragma once
 
+#include <atomic>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -65,22 +66,22 @@ struct Guarding {
 };
 
 // A member that changes while calls are under way. A call that reads the old value came a moment
-// earlier, so no order is needed. Trivial to construct: entries are zero pages until claimed.
+// earlier, so no order is needed. Constant to construct: entries are zero pages until claimed.
 template <typename Value>
 class Relaxed {
   public:
-    Relaxed() = default;
+    constexpr Relaxed() = default;
     Relaxed(Value value) : value_(value) {}
     Relaxed(const Relaxed& other) : value_(other) {}
     Relaxed& operator=(const Relaxed& other) { return *this = static_cast<Value>(other); }
     Relaxed& operator=(Value value) {
-        __atomic_store_n(&value_, value, __ATOMIC_RELAXED);
+        value_.store(value, std::memory_order_relaxed);
         return *this;
     }
-    operator Value() const { return __atomic_load_n(&value_, __ATOMIC_RELAXED); }
+    operator Value() const { return value_.load(std::memory_order_relaxed); }
 
   private:
-    Value value_;
+    std::atomic<Value> value_{};
 };
 
 // The thunks' assembly knows the size of an entry and passes its address; nothing else of it.
