@@ -10,8 +10,8 @@ extern "C" {
 // Defined by thunks_<architecture>.S: thunk_count blocks of thunk_size bytes.
 extern const char pythonnogil_thunks[] __attribute__((visibility("hidden")));
 // Read by the thunks. Zero pages until claimed.
-pythonnogil::shim::Entry pythonnogil_entries[pythonnogil::shim::thunk_count]
-    __attribute__((visibility("hidden")));
+__attribute__((visibility("hidden"))) constinit pythonnogil::shim::Entry
+    pythonnogil_entries[pythonnogil::shim::thunk_count]{};
 }
 
 namespace pythonnogil::shim {
