@@ -32,10 +32,14 @@ PyObject* first_lockable(PyObject* const* arguments, Py_ssize_t count) {
 }
 
 // The container that the function may read by macro, or null.
-PyObject* argument_to_lock(const Entry& entry, std::intptr_t a1, std::intptr_t a2,
-                           std::intptr_t a3) {
+inline __attribute__((always_inline)) PyObject* argument_to_lock(const Entry& entry,
+                                                                 std::intptr_t a1, std::intptr_t a2,
+                                                                 std::intptr_t a3) {
     if (!entry.locks_arguments)
         return nullptr;
+    if (entry.kind == EntryKind::vector) [[likely]]
+        return first_lockable(reinterpret_cast<PyObject* const*>(a1),
+                              PyVectorcall_NARGS(static_cast<std::size_t>(a2)));
     switch (entry.kind) {
         case EntryKind::one_object: {
             auto* object = reinterpret_cast<PyObject*>(a1);
@@ -46,11 +50,9 @@ PyObject* argument_to_lock(const Entry& entry, std::intptr_t a1, std::intptr_t a
             auto* tuple = reinterpret_cast<PyTupleObject*>(a1);
             return tuple == nullptr ? nullptr : first_lockable(tuple->ob_item, Py_SIZE(tuple));
         }
-        case EntryKind::vector:
-            return first_lockable(reinterpret_cast<PyObject* const*>(a1),
-                                  PyVectorcall_NARGS(static_cast<std::size_t>(a2)));
         case EntryKind::method:
             return first_lockable(reinterpret_cast<PyObject* const*>(a2), a3);
+        case EntryKind::vector:
         case EntryKind::plain:
         case EntryKind::deallocator:
         case EntryKind::watcher:

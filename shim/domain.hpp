@@ -14,7 +14,7 @@
 
 namespace pythonnogil::shim {
 
-class Domain {
+class alignas(64) Domain {
   public:
     constexpr explicit Domain(const char* name) : name_(name) {}
     Domain(const Domain&) = delete;
@@ -75,9 +75,9 @@ class Domain {
   private:
     PyObject lock_object_{};
     std::atomic<bool> reserved_{false};
+    std::uint32_t writers_ = 0;  // the mutex protects it
     std::atomic<std::int64_t> waiting_since_{0};
     ReaderSlots readers_;
-    std::uint32_t writers_ = 0;  // the mutex protects it
     std::atomic<std::uint32_t> scanners_{0};
     const char* name_;
 };

@@ -40,12 +40,6 @@ void set_switch_interval(double seconds) {
     switch_interval_ns.store(static_cast<std::int64_t>(seconds * 1e9), std::memory_order_relaxed);
 }
 
-ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly)
-    : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
-    if (thread_ != nullptr && !enter_nested())
-        try_fast(nullptr);
-}
-
 ExclusiveHold::ExclusiveHold(Domain& domain, WaitAttached)
     : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
     if (thread_ == nullptr || enter_nested())
@@ -176,7 +170,7 @@ void ExclusiveHold::give_back_to_lender() {
     thread_->critical_section = below;
 }
 
-void ExclusiveHold::unlock_and_unlink() {
+void ExclusiveHold::unlock_and_unlink_slowly() {
     if (!is_on_top()) [[unlikely]]
         end_of_another_stack();
     if (is_waited_for()) [[unlikely]]

@@ -121,7 +121,10 @@ class ExclusiveHold {
 
     // True when this thread's hold of the domain is in force at this moment: taken and not
     // suspended.
-    static bool in_force(Domain& domain) { return has_in_force(domain.mutex()); }
+    static bool in_force(Domain& domain) {
+        const PyThreadState* thread = PyThreadState_GetUnchecked();
+        return thread != nullptr && thread->critical_section != 0 && has_in_force(domain.mutex());
+    }
 
     // The hold of this thread whose section is the top-most one, or null. Only that one may be
     // handed over.
@@ -150,6 +153,7 @@ class ExclusiveHold {
 
     void enter(PyObject* argument);
     bool try_fast(PyObject* argument);
+    bool try_alone();
     bool enter_nested();
     void enter_nested_or_wait(PyObject* argument);
     void wait_for(PyObject* argument);
@@ -168,6 +172,7 @@ class ExclusiveHold {
     void set_argument(PyObject* argument);
     void link_on_top();
     void unlock_and_unlink();
+    void unlock_and_unlink_slowly();
     void let_the_longest_waiter_have_it();
     void leave_otherwise();
     void give_back_to_lender();
@@ -246,8 +251,27 @@ inline void ExclusiveHold::enter(PyObject* argument) {
         state_ = State::covered;
         return;
     }
-    if (!try_fast(argument)) [[unlikely]]
+    if (argument == nullptr ? !try_alone() : !try_fast(argument)) [[unlikely]]
         enter_nested_or_wait(argument);
+}
+
+// The same with no argument, for a hold that has none yet: CPython looks at the second mutex only
+// where the tag says that there is one.
+inline bool ExclusiveHold::try_alone() {
+    if (domain_->is_reserved() || !try_lock(mutex()))
+        return false;
+    section_._cs_base._cs_mutex = mutex();
+    section_._cs_base._cs_prev = thread_->critical_section;
+    thread_->critical_section = reinterpret_cast<std::uintptr_t>(&section_);
+    state_ = State::own;
+    begin_writing();
+    return true;
+}
+
+inline ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly)
+    : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
+    if (thread_ != nullptr && (thread_->critical_section == 0 || !enter_nested()))
+        try_alone();
 }
 
 inline bool ExclusiveHold::try_fast(PyObject* argument) {
@@ -268,6 +292,21 @@ inline bool ExclusiveHold::try_fast(PyObject* argument) {
 inline bool ExclusiveHold::is_covered() const {
     return section_locks(thread_->critical_section, mutex()) &&
            (previous_ == nullptr || !previous_->is_reader_);
+}
+
+// On top, in force, without a second mutex, above nothing that is suspended, and with nobody
+// waiting: the mutex then has only this to lose.
+inline void ExclusiveHold::unlock_and_unlink() {
+    const std::uintptr_t below = section_._cs_base._cs_prev;
+    std::uint8_t expected = mutex_locked;
+    if (thread_->critical_section == reinterpret_cast<std::uintptr_t>(&section_) &&
+        (below & section_inactive) == 0 &&
+        __atomic_compare_exchange_n(&mutex()->_bits, &expected, mutex_unlocked, false,
+                                    __ATOMIC_RELEASE, __ATOMIC_RELAXED)) [[likely]] {
+        thread_->critical_section = below;
+        return;
+    }
+    unlock_and_unlink_slowly();
 }
 
 inline void ExclusiveHold::begin_writing() {

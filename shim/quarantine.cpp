@@ -10,10 +10,6 @@ namespace pythonnogil::shim::quarantine {
 
 namespace {
 
-// A stop of the world costs some ten microseconds with idle threads; shared among this many objects
-// it is lost in the cost of freeing them.
-constexpr std::size_t due_at = 1024;
-
 // A count that a late take_back() cannot mistake for zero, and that no late drop brings down to
 // zero.
 constexpr Py_ssize_t dead = (shared_count_one << 40) | shared_merged;
@@ -26,7 +22,6 @@ struct Block {
 struct Held {
     std::mutex mutex;
     std::vector<Block> blocks;
-    std::atomic<std::size_t> added{0};  // since the last sweep
 };
 
 void leave_alone(PyObject*) {}
@@ -53,7 +48,7 @@ Held& held() {
     return *instance;
 }
 
-thread_local const Scope* innermost = nullptr;
+thread_local constinit const Scope* innermost __attribute__((tls_model("initial-exec"))) = nullptr;
 
 std::int64_t this_interpreter() {
     return PyInterpreterState_GetID(PyInterpreterState_Get());
@@ -75,7 +70,7 @@ void hold_back(PyObject* object, void* memory) {
     const std::int64_t interpreter = this_interpreter();
     const std::lock_guard lock(held().mutex);
     held().blocks.push_back({memory, interpreter});
-    held().added.fetch_add(1, std::memory_order_relaxed);
+    added_since_sweep.fetch_add(1, std::memory_order_relaxed);
 }
 
 // Room in front of objects whose type keeps their dict or weak references there. Source:
@@ -94,7 +89,7 @@ std::vector<Block> take_those_of(std::int64_t interpreter) {
     });
     std::vector<Block> taken(others, all.end());
     all.erase(others, all.end());
-    held().added.store(0, std::memory_order_relaxed);
+    added_since_sweep.store(0, std::memory_order_relaxed);
     return taken;
 }
 
@@ -127,10 +122,6 @@ void free_collected_object(void* object) {
     auto* dying = static_cast<PyObject*>(object);
     PyObject_GC_UnTrack(dying);
     hold_back(dying, static_cast<char*>(object) - preheader_size(Py_TYPE(dying)));
-}
-
-bool is_due() {
-    return held().added.load(std::memory_order_relaxed) >= due_at;
 }
 
 void sweep() {

@@ -9,9 +9,19 @@
 // stopped. Errors: none.
 #pragma once
 
+#include <atomic>
+#include <cstddef>
+
 #include "shim/compat.hpp"
 
 namespace pythonnogil::shim::quarantine {
+
+// A stop of the world costs some ten microseconds with idle threads; shared among this many objects
+// it is lost in the cost of freeing them.
+inline constexpr std::size_t due_at = 1024;
+
+// Written by the source file alone.
+inline constinit std::atomic<std::size_t> added_since_sweep{0};
 
 // What the deallocator of this object frees from now on is held back, until the scope ends.
 class Scope {
@@ -34,7 +44,9 @@ void free_object(void* object);
 void free_collected_object(void* object);
 
 // Whether so much is held back that sweep() is due. One relaxed load.
-bool is_due();
+inline bool is_due() {
+    return added_since_sweep.load(std::memory_order_relaxed) >= due_at;
+}
 
 // Stops the world for a moment and frees what was held back before in this interpreter. To be
 // called where the thread may run anything: attached, with no lock held.
