@@ -14,8 +14,9 @@ struct PoolOwner {
     BorrowedPool pool;
 };
 
+// The owner of the object may be counting at this moment.
 bool is_immortal(PyObject* object) {
-    return object->ob_ref_local == _Py_IMMORTAL_REFCNT_LOCAL;
+    return __atomic_load_n(&object->ob_ref_local, __ATOMIC_RELAXED) == _Py_IMMORTAL_REFCNT_LOCAL;
 }
 
 }  // namespace
