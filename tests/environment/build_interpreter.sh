@@ -46,6 +46,8 @@ fetch_python_source() {
 # complete interpreter is moved to its place.
 compile_python() {
     local folder=$1 tarball=$2 prefix=$3
+    # A build under ThreadSanitizer runs itself, and CPython's own races must not end it.
+    export TSAN_OPTIONS=report_bugs=0
     mkdir -p "$folder/source/build" &&
         tar --extract --file "$tarball" --directory "$folder/source" --strip-components=1 &&
         cd "$folder/source/build" &&
@@ -61,7 +63,7 @@ python_source_tarball() {
 }
 
 # Sees to the source tarball and sets python_tarball. It stays in the cache folder, for the other
-# build. It gets there complete or not at all.
+# builds. It gets there complete or not at all.
 python_source() {
     local archive folder
     python_tarball=$(python_source_tarball) || true

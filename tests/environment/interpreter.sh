@@ -1,10 +1,11 @@
 # shellcheck shell=bash
-# The interpreters, a free-threaded one and, for the tests of the opposite case, one with the GIL.
-# Each is the one that its variable names, one that is installed, or one built from Debian's source
-# package (build_interpreter.sh). Sourced by prepare.sh.
+# The interpreters: a free-threaded one, one with the GIL for the tests of the opposite case, and a
+# free-threaded one that ThreadSanitizer watches, which knows nothing of locks in code that was not
+# compiled for it. Each is the one that its variable names, one that is installed, or one built from
+# Debian's source package (build_interpreter.sh). Sourced by prepare.sh.
 
-# choose_build free-threaded|with-gil: what the functions below look for, and how it is built. Of
-# the one with the GIL nobody measures the speed or needs the tests: it is built the quickest way.
+# choose_build free-threaded|with-gil|thread-sanitizer: what the functions below look for, and how
+# it is built. Only of the first one the speed is measured: the others are built the quickest way.
 choose_build() {
     python_build=$1
     case $python_build in
@@ -21,7 +22,15 @@ choose_build() {
             configure_options=(--disable-test-modules --with-ensurepip=no
                 OPT='-DNDEBUG -fwrapv -O1 -Wall')
             ;;
-        *) fail "there is no build $python_build of CPython; choose free-threaded or with-gil" ;;
+        thread-sanitizer)
+            python_variable=PYTHON_WITH_TSAN
+            python_commands=()
+            python_suffix=t-tsan
+            configure_options=(--disable-gil --with-thread-sanitizer --disable-test-modules
+                --with-ensurepip=no OPT='-DNDEBUG -g -fwrapv -O1 -Wall')
+            ;;
+        *) fail "there is no build $python_build of CPython; choose free-threaded, with-gil or" \
+            thread-sanitizer ;;
     esac
 }
 
@@ -48,7 +57,7 @@ built_interpreters() {
 # All of a name, not only the first on the path: that may be a shim of a version manager, which does
 # not run where the version is not switched on.
 installed_interpreters() {
-    type -ap "${python_commands[@]}" || true
+    ((${#python_commands[@]} == 0)) || type -ap "${python_commands[@]}" || true
     built_interpreters
 }
 
@@ -62,7 +71,7 @@ use_installed_interpreter() {
     return 1
 }
 
-# interpreter [free-threaded|with-gil]: finds or builds it.
+# interpreter [BUILD]: finds or builds it; free-threaded if BUILD is left out.
 interpreter() {
     choose_build "${1:-free-threaded}"
     if [[ -n ${!python_variable:-} ]]; then

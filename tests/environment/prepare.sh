@@ -3,7 +3,7 @@
 # that runs under `set -euo pipefail`; then, in this order:
 #
 #   packages GROUP...     Debian packages of these groups of packages.txt
-#   interpreter [BUILD]   a free-threaded CPython, or one with the GIL (BUILD is with-gil)
+#   interpreter [BUILD]   a free-threaded CPython, or another BUILD of it: with-gil, thread-sanitizer
 #   venv NAME             a virtual environment of it with the packages of requirements.txt
 #   project               pythonnogil in that environment
 #   real_packages         real packages from their source distributions in that environment

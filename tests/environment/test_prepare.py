@@ -10,7 +10,7 @@ import time
 import pytest
 
 PREPARE = pathlib.Path(__file__).with_name("prepare.sh")
-BUILDS = ("free-threaded", "with-gil")
+BUILDS = ("free-threaded", "with-gil", "thread-sanitizer")
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -111,6 +111,7 @@ def test_killed_run_does_not_keep_the_next_one_waiting(tmp_path: pathlib.Path) -
         ("free-threaded", "PYTHON", "false", "is not Python"),
         ("with-gil", "PYTHON_WITH_GIL", "false", "is not Python"),
         ("with-gil", "PYTHON_WITH_GIL", sys.executable, "a build with the GIL is needed"),
+        ("thread-sanitizer", "PYTHON_WITH_TSAN", sys.executable, "without --with-thread-sanitizer"),
     ],
 )
 def test_unfit_interpreter_is_refused(
@@ -143,8 +144,8 @@ def test_command_that_does_not_run_is_passed_over(tmp_path: pathlib.Path) -> Non
     assert result.stdout == os.path.realpath(sys.executable) + "\n"
 
 
-def test_source_is_fetched_once_for_both_builds(tmp_path: pathlib.Path) -> None:
-    """The source package that one build has fetched serves the other."""
+def test_source_is_fetched_once_for_all_builds(tmp_path: pathlib.Path) -> None:
+    """The source package that one build has fetched serves the others."""
     script = """
         debian_archive() { echo archive; }
         fetch_python_source() { echo text >"$1/python3.13_3.13.99.orig.tar.xz"; }
@@ -153,10 +154,10 @@ def test_source_is_fetched_once_for_both_builds(tmp_path: pathlib.Path) -> None:
         choose_build BUILD
         build_interpreter
     """
-    first, second = (run(tmp_path, script.replace("BUILD", build)) for build in BUILDS)
-    assert "Fetching Debian's source package python3.13: done" in first.stdout
-    assert "Fetching" not in second.stdout
-    for result, build in ((first, "free-threaded"), (second, "with-gil")):
+    results = [run(tmp_path, script.replace("BUILD", build)) for build in BUILDS]
+    assert "Fetching Debian's source package python3.13: done" in results[0].stdout
+    assert not any("Fetching" in result.stdout for result in results[1:])
+    for result, build in zip(results, BUILDS, strict=True):
         assert f"Building CPython 3.13.99, {build}: FAILED" in result.stdout
         assert f"could not build CPython 3.13.99 ({build}); name an inter" in result.stderr
 

@@ -1,5 +1,7 @@
 """Fixtures of the integration tests: the fixture extensions, and the two ways to run a script."""
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,5 +24,21 @@ def guarded(extensions: Path) -> Stage:
 @pytest.fixture
 def unguarded(extensions: Path) -> Stage:
     """Runs scripts as the control: without the GIL and without pythonnogil."""
-    settings = {"PYTHON_GIL": "0", "PYTHONNOGIL_MODE": "off"}
+    settings = {
+        "PYTHON_GIL": "0",
+        "PYTHONNOGIL_MODE": "off",
+        "TSAN_OPTIONS": "report_bugs=0",  # races are what a control is there for
+    }
     return Stage(extensions, settings, LIMIT_OF_A_CONTROL)
+
+
+@pytest.fixture(autouse=True)
+def no_sanitizer_reports() -> Iterator[None]:
+    """Fails a test whose processes left findings of a sanitizer in the folder that is for them."""
+    yield
+    folder = os.environ.get("PYTHONNOGIL_SANITIZER_REPORTS")
+    reports = sorted(Path(folder).iterdir()) if folder else []
+    findings = [report.read_text(errors="backslashreplace") for report in reports]
+    for report in reports:
+        report.unlink()
+    assert not findings, "\n".join(findings)

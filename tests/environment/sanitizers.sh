@@ -1,0 +1,85 @@
+# shellcheck shell=bash
+# The native tests and the integration tests under a sanitizer. Each sanitizer has a virtual
+# environment of its own, so that the one of the other tests is left alone; legacy code, the native
+# core and, for ThreadSanitizer, the interpreter are compiled for it. Sourced by tests/run.
+
+declare -A sanitizer_venv_folders=()
+
+# Left out, besides the controls, which do without the guard what must not be done: the tests that
+# need no legacy code to run, and those that start a debugger or a profiler or build a package.
+sanitized_integration_tests=(
+    tests/integration/test_bad_input.py
+    tests/integration/test_embedding.py
+    tests/integration/test_entries.py
+    tests/integration/test_gil_lease.py
+    tests/integration/test_hazards_*.py
+    tests/integration/test_identity.py
+    tests/integration/test_main_thread_calls.py
+    tests/integration/test_modes.py
+    tests/integration/test_policy.py
+    tests/integration/test_subinterpreters.py
+    tests/integration/test_ways_to_load.py
+)
+
+# The races of CPython itself that CPython's developers know: the file comes with its source.
+cpython_suppressions() {
+    tar --extract --to-stdout --wildcards --file "$python_tarball" \
+        '*/Tools/tsan/suppressions_free_threading.txt' &&
+        cat "$environment_folder/tsan_suppressions.txt"
+}
+
+# The interpreter itself is not compiled for AddressSanitizer, so the library has to be there first.
+# The second library is for exceptions, which AddressSanitizer looks for when it starts. CPython
+# does not give all memory back when it ends.
+prepare_asan() {
+    local -a libraries
+    mapfile -t libraries < <(printf '%s\n' libasan.so libstdc++.so | xargs -n 1 -I '{}' \
+        "${CC:-gcc}" '-print-file-name={}')
+    export LD_PRELOAD="${libraries[*]}"
+    export ASAN_OPTIONS="detect_leaks=0:log_path=$1/report"
+}
+
+prepare_tsan() {
+    cpython_suppressions >build/tsan/suppressions &&
+        export TSAN_OPTIONS="suppressions=$PWD/build/tsan/suppressions:log_path=$1/report"
+}
+
+# Each process writes its findings into a file of its own; the test that it belongs to fails.
+run_sanitized() {
+    local preset=$1 name=$2 reports=$PWD/build/$1/reports
+    local expression="not _control${expression:+ and ($expression)}"
+    export PYTHONNOGIL_FIXTURES=$PWD/build/$preset/fixtures
+    export PYTHONNOGIL_SANITIZER_REPORTS=$reports
+    rm -rf "$reports" && mkdir -p "$reports" && "prepare_$preset" "$reports" &&
+        run_pytest "$name" "${sanitized_integration_tests[@]}"
+}
+
+install_build() {
+    local site_packages
+    site_packages=$("$venv_python" -c 'import sysconfig; print(sysconfig.get_path("platlib"))') &&
+        rm -rf "$site_packages/pythonnogil" &&
+        cmake --install "build/$1" --prefix "$site_packages"
+}
+
+# Makes the two environments and sets sanitizer_venv_folders. CPython's own races are no reason to
+# stop here.
+sanitizer_environments() {
+    interpreter
+    venv asan
+    sanitizer_venv_folders[asan]=$venv_folder
+    interpreter thread-sanitizer
+    python_source
+    TSAN_OPTIONS=report_bugs=0 venv tsan
+    sanitizer_venv_folders[tsan]=$venv_folder
+}
+
+# sanitized_tests asan|tsan
+sanitized_tests() {
+    local preset=$1 name="integration tests, $1"
+    local venv_folder=${sanitizer_venv_folders[$1]}
+    local venv_python=$venv_folder/bin/python
+    native_tests "$preset" &&
+        must_work "installation, $preset" "Installing pythonnogil, $preset" \
+            install_build "$preset" || return 0
+    run_tests "$name" run_sanitized "$preset" "$name"
+}
