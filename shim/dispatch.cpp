@@ -70,16 +70,9 @@ std::intptr_t call(const Entry& entry, const Arguments& a) {
     return entry.function(a.a0, a.a1, a.a2, a.a3, a.a4, a.a5);
 }
 
-// A static method has no receiver; then the call is guarded by the domain.
 std::intptr_t call_locking_receiver(const Entry& entry, const Arguments& a) {
     auto* receiver = reinterpret_cast<PyObject*>(a.a0);
     PyObject* argument = argument_to_lock(entry, a.a1, a.a2, a.a3);
-    if (receiver == nullptr) {
-        ExclusiveHold hold(*entry.domain, argument);
-        const std::intptr_t result = call(entry, a);
-        hold.leave();
-        return result;
-    }
     ExclusiveHold hold(*entry.domain, ExclusiveHold::Receiver{receiver}, argument);
     const std::intptr_t result = call(entry, a);
     hold.leave();
@@ -87,6 +80,10 @@ std::intptr_t call_locking_receiver(const Entry& entry, const Arguments& a) {
 }
 
 std::intptr_t call_shared(const Entry& entry, const Arguments& a) {
+    if (entry.kind == EntryKind::deallocator) {
+        deallocate_shared(entry, reinterpret_cast<PyObject*>(a.a0));
+        return 0;
+    }
     ExclusiveHold hold(*entry.domain, ExclusiveHold::Shared{});
     const std::intptr_t result = call(entry, a);
     hold.leave();
@@ -106,14 +103,27 @@ std::intptr_t call_alone(const Entry& entry, const Arguments& a) {
     return result;
 }
 
+// Functions of the module, static and class methods and constructors have no object of their own:
+// these are guarded by the domain. Nobody else can call anything on an object that dies.
+std::intptr_t call_by_receiver(const Entry& entry, const Arguments& a) {
+    auto* receiver = reinterpret_cast<PyObject*>(a.a0);
+    if (entry.kind == EntryKind::deallocator) {
+        deallocate_unguarded(entry, receiver);
+        return 0;
+    }
+    if (receiver == nullptr || PyModule_Check(receiver) || PyType_Check(receiver))
+        return call_alone(entry, a);
+    return call_locking_receiver(entry, a);
+}
+
 // An object that dies while there can be no lease is left alone: its code must not run.
 std::intptr_t call_with_gil(const Entry& entry, const Arguments& a) {
+    if (entry.kind == EntryKind::deallocator) {
+        deallocate_with_gil(entry, reinterpret_cast<PyObject*>(a.a0));
+        return 0;
+    }
     const gil_lease::Pin pin;
-    if (pin.pinned())
-        return call_alone(entry, a);
-    if (entry.kind == EntryKind::deallocator)
-        PyErr_WriteUnraisable(nullptr);
-    return entry.failure;
+    return pin.pinned() ? call_alone(entry, a) : entry.failure;
 }
 
 // The thunk is what the main thread calls, so the guard is taken there.
@@ -134,9 +144,7 @@ __attribute__((noinline)) std::intptr_t dispatch_by_access(const Entry& entry, c
         case Access::shared:
             return call_shared(entry, a);
         case Access::receiver:
-            // Nobody else can call anything on an object that dies.
-            return entry.kind == EntryKind::deallocator ? call(entry, a)
-                                                        : call_locking_receiver(entry, a);
+            return call_by_receiver(entry, a);
         case Access::interpreter:
             return call_with_gil(entry, a);
         case Access::main_thread:

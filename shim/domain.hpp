@@ -20,6 +20,15 @@ class alignas(64) Domain {
     Domain(const Domain&) = delete;
     Domain& operator=(const Domain&) = delete;
 
+    // What this domain has become part of; itself, as long as it was not merged into another one.
+    Domain& current() {
+        Domain* domain = this;
+        while (Domain* next = domain->merged_into_.load(std::memory_order_acquire))
+            domain = next;
+        return *domain;
+    }
+    void become_part_of(Domain& other) { merged_into_.store(&other, std::memory_order_release); }
+
     // For messages.
     const char* name() const { return name_; }
 
@@ -79,6 +88,7 @@ class alignas(64) Domain {
     std::atomic<std::int64_t> waiting_since_{0};
     ReaderSlots readers_;
     std::atomic<std::uint32_t> scanners_{0};
+    std::atomic<Domain*> merged_into_{nullptr};  // set once, under the mutex of guard_plan.cpp
     const char* name_;
 };
 

@@ -1,6 +1,7 @@
 #include "shim/dying_object.hpp"
 
 #include "shim/exclusive_hold.hpp"
+#include "shim/gil_lease.hpp"
 #include "shim/main_thread_deaths.hpp"
 #include "shim/python_subclass.hpp"
 #include "shim/quarantine.hpp"
@@ -46,6 +47,14 @@ Py_ssize_t merge(PyObject* object, Py_ssize_t extra) {
 bool take_back(PyObject* object) {
     Py_ssize_t zero = shared_merged;
     return replace_shared(object, zero, shared_merged + shared_count_one);
+}
+
+// Takes a reference to a dying object, so that it may be waited for something. False as above.
+bool keep(PyObject* object) {
+    if (!dies_unmerged(object))
+        return take_back(object);
+    merge(object, 1);
+    return true;
 }
 
 // Makes this thread the only one that can deallocate a merged object with the given count: the
@@ -139,12 +148,48 @@ void deallocate_guarded(const Entry& entry, PyObject* object) {
     }
 }
 
-void leave_to_main_thread(PyObject* object) {
-    if (dies_unmerged(object))
-        merge(object, 1);
-    else if (!take_back(object))
+void deallocate_unguarded(const Entry& entry, PyObject* object) {
+    run(entry, object);
+}
+
+void deallocate_shared(const Entry& entry, PyObject* object) {
+    const bool may_be_seen = PyObject_IS_GC(object) && PyObject_GC_IsTracked(object);
+    if (may_be_seen && !keep(object))
         return;
-    main_thread_deaths::add(object);
+    ExclusiveHold hold(*entry.domain, ExclusiveHold::Shared{});
+    if (!may_be_seen)
+        run(entry, object);
+    else if (drop_or_claim(object))
+        run_claimed(entry, object);
+    hold.leave();
+}
+
+void deallocate_with_gil(const Entry& entry, PyObject* object) {
+    python_subclass::guard(Py_TYPE(object));
+    if (ExclusiveHold::in_force(*entry.domain)) {
+        const gil_lease::Pin pin;
+        if (pin.pinned())
+            deallocate_inside(entry, object);
+        else
+            PyErr_WriteUnraisable(nullptr);
+        return;
+    }
+    if (!keep(object))
+        return;
+    PyObject* raised = PyErr_GetRaisedException();
+    const gil_lease::Pin pin;
+    if (pin.pinned()) {
+        PyErr_SetRaisedException(raised);
+        deallocate_after_waiting(entry, object);
+    } else {
+        PyErr_WriteUnraisable(nullptr);
+        PyErr_SetRaisedException(raised);
+    }
+}
+
+void leave_to_main_thread(PyObject* object) {
+    if (keep(object))
+        main_thread_deaths::add(object);
 }
 
 }  // namespace pythonnogil::shim

@@ -17,6 +17,16 @@ namespace pythonnogil::shim {
 // object first.
 void deallocate_guarded(const Entry& entry, PyObject* object);
 
+// The same where no lock is wanted.
+void deallocate_unguarded(const Entry& entry, PyObject* object);
+
+// The same while other readers may be inside.
+void deallocate_shared(const Entry& entry, PyObject* object);
+
+// The same with the GIL on. Where it cannot be turned on, the object is left alone: its code must
+// not run.
+void deallocate_with_gil(const Entry& entry, PyObject* object);
+
 // Takes the last reference back and has the main thread drop it, as soon as it can. For types whose
 // code may run on that thread alone. When the process ends before, the object is not deallocated.
 void leave_to_main_thread(PyObject* object);

@@ -81,6 +81,11 @@ void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {
 // CPython's own slow path: it detaches the thread while it waits, so nothing that this thread holds
 // can keep the owner of the lock from finishing.
 void ExclusiveHold::wait_for(PyObject* argument) {
+    wait_for_lock(argument);
+    begin_writing();
+}
+
+void ExclusiveHold::wait_for_lock(PyObject* argument) {
     const std::int64_t since = monotonic_ns();
     if (Py_IsFinalizing() && locks_domain()) [[unlikely]]
         domain_->take_from_ended_threads(count_of_this_thread(*domain_));
@@ -96,7 +101,6 @@ void ExclusiveHold::wait_for(PyObject* argument) {
         domain_->end_reservation();
         domain_->set_waiting_since(is_waited_for() ? monotonic_ns() : 0);
     }
-    begin_writing();
 }
 
 // An unlocked PyMutex goes to whoever comes first, which is the thread that has just unlocked it

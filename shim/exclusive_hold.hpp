@@ -85,6 +85,9 @@ class ExclusiveHold {
 
     Domain& domain() const { return *domain_; }
 
+    // False for a hold of a receiver.
+    bool locks_domain() const { return lock_ == domain_->lock_object(); }
+
     // Goes on in another domain: gives this one up and waits for the other. Only on on_top(), and
     // only for a hold of a domain.
     void move_to(Domain& domain);
@@ -149,7 +152,6 @@ class ExclusiveHold {
 
     PyMutex* mutex() { return &lock_->ob_mutex; }
     const PyMutex* mutex() const { return &lock_->ob_mutex; }
-    bool locks_domain() const { return lock_ == domain_->lock_object(); }
 
     void enter(PyObject* argument);
     bool try_fast(PyObject* argument);
@@ -157,12 +159,16 @@ class ExclusiveHold {
     bool enter_nested();
     void enter_nested_or_wait(PyObject* argument);
     void wait_for(PyObject* argument);
+    void wait_for_lock(PyObject* argument);
     bool is_covered() const;
     void begin_writing();
     void exclude_readers();
     void end_writing();
     bool try_read();
+    void wait_to_read();
+    bool read_as_owner();
     void be_alone();
+    void announce_thread();
     void stop_reading();
     bool was_resumed() const;
     void queue_behind_reservation(std::int64_t since);

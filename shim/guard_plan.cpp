@@ -66,6 +66,7 @@ GuardPlan::GuardPlan(Settings settings)
     for (std::size_t i = 0; i < readers_.size(); ++i)
         readers_[i].name = settings_.readers[i];
     const std::lock_guard lock(plans().mutex);
+    domain_.store(&settings_.domain->current(), std::memory_order_relaxed);
     plans().all.push_back(this);
 }
 
@@ -122,15 +123,20 @@ const GuardPlan* of(const void* address) {
 
 }  // namespace guard_plans
 
-void merge_domains(Domain& from, Domain& into) {
-    {
-        const std::lock_guard lock(plans().mutex);
-        for (GuardPlan* plan : plans().all) {
-            if (&plan->domain() == &from)
-                plan->domain_.store(&into, std::memory_order_relaxed);
-        }
+void merge_domains(Domain& one, Domain& other) {
+    const std::lock_guard lock(plans().mutex);
+    Domain* from = &one.current();
+    Domain* into = &other.current();
+    if (from == into)
+        return;
+    if (from == &process_domain())
+        std::swap(from, into);
+    from->become_part_of(*into);
+    for (GuardPlan* plan : plans().all) {
+        if (&plan->domain() == from)
+            plan->domain_.store(into, std::memory_order_relaxed);
     }
-    thunk_pool::move_entries(from, into);
+    thunk_pool::move_entries(*from, *into);
 }
 
 }  // namespace pythonnogil::shim

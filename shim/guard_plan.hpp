@@ -53,7 +53,7 @@ class GuardPlan {
     bool check_readers() const;
 
   private:
-    friend void merge_domains(Domain& from, Domain& into);
+    friend void merge_domains(Domain& one, Domain& other);
 
     struct Reader {
         std::string name;
@@ -82,8 +82,8 @@ const GuardPlan* of(const void* address);
 
 }  // namespace guard_plans
 
-// From now on calls into the one domain enter the other. Calls that are inside finish as they
-// began.
-void merge_domains(Domain& from, Domain& into);
+// From now on calls into the one domain enter the other; the process domain always stays. Calls
+// that are inside finish as they began.
+void merge_domains(Domain& one, Domain& other);
 
 }  // namespace pythonnogil::shim

@@ -41,11 +41,11 @@ void form_one_group(const GuardPlan* user, const GuardPlan* maker) {
         return;
     log_debug("module " + user->module() + " uses a capsule of " + maker->module() +
               ", so they form one group");
-    Domain& left = user->domain();
-    merge_domains(left, maker->domain());
+    merge_domains(user->domain(), maker->domain());
     ExclusiveHold* hold = ExclusiveHold::on_top();
-    if (hold != nullptr && !hold->is_reading() && &hold->domain() == &left)
-        hold->move_to(maker->domain());
+    if (hold != nullptr && hold->locks_domain() && !hold->is_reading() &&
+        &hold->domain() != &hold->domain().current())
+        hold->move_to(hold->domain().current());
 }
 
 }  // namespace

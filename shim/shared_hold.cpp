@@ -53,9 +53,43 @@ ExclusiveHold::ExclusiveHold(Domain& domain, Shared)
         is_reader_ = previous_ != nullptr && previous_->is_reader_;
         state_ = State::covered;
     } else if (!try_read()) {
-        be_alone();
-        enter_nested_or_wait(nullptr);
+        wait_to_read();
     }
+}
+
+void ExclusiveHold::wait_to_read() {
+    ExclusiveHold* const lender = find_lender();
+    if (lender != nullptr && borrow_from(*lender, nullptr)) {
+        be_alone();
+        return;
+    }
+    wait_for_lock(nullptr);
+    if (read_as_owner())
+        return;
+    be_alone();
+    begin_writing();
+}
+
+// A reader that had to wait owns the mutex now. Unless a suspended writer will come back, it turns
+// nobody out: readers that queue up behind one another would otherwise go on one by one for ever.
+bool ExclusiveHold::read_as_owner() {
+    if (domain_->has_writers() || !may_lie_dormant_on(section_._cs_base._cs_prev))
+        return false;
+    announce_thread();
+    domain_->readers().allow();
+    domain_->readers().enter_as_owner();
+    thread_->critical_section |= section_inactive;
+    state_ = State::reading;
+    ++thread_record.attention;
+    PyMutex_Unlock(mutex());
+    return true;
+}
+
+// So that writers can tell whether this reader is attached.
+void ExclusiveHold::announce_thread() {
+    auto& self = ReaderSlots::Registry::this_thread();
+    if (self.user.load(std::memory_order_relaxed) != thread_)
+        self.user.store(thread_, std::memory_order_relaxed);
 }
 
 void ExclusiveHold::be_alone() {
@@ -66,9 +100,7 @@ void ExclusiveHold::be_alone() {
 bool ExclusiveHold::try_read() {
     if (!may_lie_dormant_on(thread_->critical_section))
         return false;
-    auto& self = ReaderSlots::Registry::this_thread();
-    if (self.user.load(std::memory_order_relaxed) != thread_)
-        self.user.store(thread_, std::memory_order_relaxed);
+    announce_thread();
     if (!domain_->readers().try_enter())
         return false;
     fill_section(nullptr);
@@ -103,10 +135,8 @@ void ExclusiveHold::set_reading_aside() {
 }
 
 void ExclusiveHold::take_reading_up() {
-    if (try_read())
-        return;
-    be_alone();
-    wait_for(nullptr);
+    if (!try_read())
+        wait_to_read();
 }
 
 void ExclusiveHold::exclude_readers() {

@@ -151,14 +151,20 @@ class Import final : public shim::ImportInProgress {
 
   private:
     bool announce(LegacyReason reason) {
-        PyObject* answer = PyObject_CallFunction(
-            state_.announce, "ssNsNN", mode_name(mode()).data(), name().c_str(),
-            PyUnicode_DecodeFSDefault(path().c_str()), shim::name_of(reason),
-            text_or_none(evidence(reason)), text_or_none(rule_of_mode()));
+        PyObject* answer =
+            PyObject_CallFunction(state_.announce, "ssNsNN", how_it_runs().data(), name().c_str(),
+                                  PyUnicode_DecodeFSDefault(path().c_str()), shim::name_of(reason),
+                                  text_or_none(evidence(reason)), text_or_none(rule_of_mode()));
         Py_XDECREF(answer);
         if (answer == nullptr)
             drop_traceback();
         return answer != nullptr;
+    }
+
+    // As _announcement.py has it.
+    std::string_view how_it_runs() const {
+        return mode() == Mode::gil && decision().scope == policy::Scope::none ? "scope none"
+                                                                              : mode_name(mode());
     }
 
     // Frames of ours say nothing to somebody whose import fails.
@@ -190,15 +196,21 @@ PyObject* call_original(const State& state, PyObject* spec, PyObject* file) {
                            : PyObject_CallFunctionObjArgs(state.original, spec, file, nullptr);
 }
 
+// CPython has put a single-phase module into sys.modules by now. Consumes `module`; keeps the
+// exception that is set.
+void discard(const Import& import, PyObject* module) {
+    PyObject* raised = PyErr_GetRaisedException();
+    if (PyDict_PopString(PyImport_GetModuleDict(), import.name().c_str(), nullptr) < 0)
+        PyErr_Clear();
+    Py_DECREF(module);
+    PyErr_SetRaisedException(raised);
+}
+
 // An init function that went on in spite of its refusal leaves nothing behind. Consumes `module`.
 PyObject* fail_with_refusal(Import& import, PyObject* module) {
     PyErr_Clear();
-    if (module != nullptr) {
-        PyObject* modules = PyImport_GetModuleDict();
-        if (PyDict_PopString(modules, import.name().c_str(), nullptr) < 0)
-            PyErr_Clear();
-        Py_DECREF(module);
-    }
+    if (module != nullptr)
+        discard(import, module);
     if (!import.raise_refusal())
         import.announce_if_due();
     return nullptr;
@@ -300,8 +312,10 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const Request& requ
         open_thunks(import);
     else if (!stack_switcher::adapt(import, module))
         Py_CLEAR(module);
-    if (module != nullptr && !has_its_readers(module, plan))
-        Py_CLEAR(module);
+    if (module != nullptr && !has_its_readers(module, plan)) {
+        discard(import, module);
+        return nullptr;
+    }
     if (module != nullptr) {
         import.record();
         log_outcome(import);

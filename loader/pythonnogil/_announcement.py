@@ -45,6 +45,7 @@ def announce(
 ) -> None:
     """Warn of, or refuse, the legacy extension *name* from the file *path*.
 
+    *mode* is "scope none" where the policy wants a module unguarded in mode gil.
     *evidence* is what the policy has against a distrusted extension, after the place of its rule;
     *mode_rule* is the place of the rule that chose the mode, if the policy did.
     """
@@ -52,9 +53,10 @@ def announce(
     if mode == "strict-nogil":
         cure = "keeps what it declares" if reason == "distrusted" else "declares its safety"
         raise refusal(name, path, why, cure, mode_rule)
-    if mode == "unsafe-nogil":
+    if mode in ("unsafe-nogil", "scope none"):
+        setting = "scope none" if mode == "scope none" else f"mode {mode}"
         warn(
-            f"unsafe import of {name!r} ({path}): {why}, and mode unsafe-nogil runs it unguarded; "
+            f"unsafe import of {name!r} ({path}): {why}, and {setting} runs it unguarded; "
             "calls from several threads may crash or corrupt data",
             UnsafeExtensionWarning,
         )
