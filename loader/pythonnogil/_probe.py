@@ -70,13 +70,14 @@ def answer(name: str, path: str) -> None:
     reasons: list[str] = []
 
     # Other modules that the init function imports are guarded and may go on.
-    def announce(found: str, file: str, reason: str) -> None:
+    def announce(mode: str, found: str, file: str, reason: str, *_details: str | None) -> None:
         if file == path:
             reasons.append(reason)
             raise _Refused(f"{found} has told what it is")
 
     _startup.use("gil")
-    _core.install("gil", announce)
+    # What the module says of itself counts here, whatever a policy says of it.
+    _core.install("gil", announce, _core.read_policy(None, None), False)
     text = ""
     try:
         _core.create_dynamic(ModuleSpec(name, ExtensionFileLoader(name, path), origin=path))

@@ -17,6 +17,7 @@ LEFT_OUT = {
     "failing_exec",
     "failing_init",
     "libprivate_library_core",
+    "libwitness",
     "not_a_module",
     "renamed",
     "unresolved",
@@ -30,6 +31,8 @@ DECLARED = (
     "lease_user",
     "main_thread_user",
     "plain_ref",
+    "hold_costs",
+    "scoped_declared",
 )
 # A call of its own plants them: whatever is in a type when the import ends is guarded.
 PLANTER = "unguarded_entries"

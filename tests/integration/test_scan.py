@@ -27,6 +27,7 @@ LATE = [*SINGLE_PHASE, "PyUnstable_Module_SetGIL"]
 OPEN = (
     "single-phase; it may declare itself by PyUnstable_Module_SetGIL",
     "the slots of its module definition are filled in at run time",
+    "another library makes the module",
 )
 # What may pass while one damaged file is read.
 SECONDS = 5.0

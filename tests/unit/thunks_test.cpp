@@ -261,10 +261,11 @@ TEST(ThunkPool, OpensAThunkForOneModuleOnly) {
     void* const thunk = thunk_for(return_a_value);
     thunk_pool::open(thunk);
     call(thunk);
-    EXPECT_EQ(entered->domain, nullptr);
+    EXPECT_EQ(entered->access, Access::open);
     void* const guarded = thunk_for(return_a_value);
     EXPECT_NE(guarded, thunk);
     call(guarded);
+    EXPECT_EQ(entered->access, Access::exclusive);
     EXPECT_EQ(entered->domain, &domain);
 }
 
