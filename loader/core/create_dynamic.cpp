@@ -229,11 +229,12 @@ void keep(shim::PreparedImages& images, const shim::GuardPlan* plan) {
         shim::guard_plans::assign(images.redirected(), *plan);
 }
 
-// A single-phase module has all its functions now. Others are looked at when they were executed.
+// A single-phase module has all its functions now; one that CPython had cached has no definition.
+// Others are looked at when they were executed.
 bool has_its_readers(PyObject* module, const shim::GuardPlan* plan) {
     const PyModuleDef* definition = PyModule_Check(module) ? PyModule_GetDef(module) : nullptr;
-    return plan == nullptr || definition == nullptr || definition->m_slots != nullptr ||
-           plan->check_readers();
+    const bool is_executed_later = definition != nullptr && definition->m_slots != nullptr;
+    return plan == nullptr || is_executed_later || plan->check_readers();
 }
 #else
 bool has_its_readers(PyObject*, const shim::GuardPlan*) {

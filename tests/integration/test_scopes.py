@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from children import Stage
 from policies import rule, write
+from processes import Finished, clean_environment, run_python
 
 pytestmark = pytest.mark.timeout(120)
 
@@ -93,3 +94,105 @@ def test_who_is_inside_at_once(guarded: Stage, tmp_path: Path, case: str) -> Non
     policy = write(tmp_path, rules)
     report = guarded.check("scopes.py", *words, settings={"PYTHONNOGIL_POLICY": str(policy)})
     assert {tuple(pair) for pair in report["pairs"] if pair[0] != pair[1]} == set(together), report
+
+
+ALL_READERS = (
+    'readers = ["read", "read_detached", "read_and_call", "read_and_drop"]',
+    "lock-arguments = false",
+)
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        ("upgrade", ALL_READERS),
+        ("upgrade_in_a_finalizer", ALL_READERS),
+        ("nested_reads", ALL_READERS),
+        ("stream_of_readers", ALL_READERS),
+        ("collector", ALL_READERS),
+        ("forks", ALL_READERS),
+        ("pure_python runs", ()),
+        ("pure_python waits", scope("interpreter")),
+        ("main_thread joins", scope("main-thread")),
+        ("main_thread sleeps", scope("main-thread")),
+        ("arguments waits", ()),
+        ("arguments grows", ("lock-arguments = false",)),
+    ],
+)
+def test_case(guarded: Stage, tmp_path: Path, words: str, settings: tuple[str, ...]) -> None:
+    policy = write(tmp_path, rule("scoped_a", *settings))
+    options = ("-W", "ignore::DeprecationWarning")
+    settings_of_run = {"PYTHONNOGIL_POLICY": str(policy)}
+    guarded.check("scope_cases.py", *words.split(), options=options, settings=settings_of_run)
+
+
+def run(extensions: Path, policy: Path, code: str, **settings: str) -> Finished:
+    environment = clean_environment(PYTHONPATH=extensions, **settings)
+    return run_python(f"-Xnogil-policy={policy}", "-c", code, env=environment)
+
+
+IMPORT_TWICE = """
+import importlib, sys
+for _ in range(2):
+    try:
+        importlib.import_module({name!r})
+    except ImportError as error:
+        print(error)
+    print({name!r} in sys.modules)
+print(sys._is_gil_enabled())
+"""
+
+
+@pytest.mark.parametrize("name", ["scoped_a", "scoped_single"])
+@pytest.mark.parametrize("reader", ["no_such", "Thing.no_such"])
+def test_a_reader_that_does_not_exist(
+    extensions: Path, tmp_path: Path, name: str, reader: str
+) -> None:
+    policy = write(tmp_path, rule(name, f'readers = ["read", "{reader}"]'))
+    done = run(extensions, policy, IMPORT_TWICE.format(name=name))
+    message = (
+        f'{policy}:2: readers: module {name} has no function "{reader}"; '
+        'name a function of the module, or a method as "Type.method"'
+    )
+    assert done.lines() == [message, "False", message, "False", "False"]
+
+
+@pytest.mark.parametrize("name", ["scoped_a", "scoped_single"])
+def test_only_a_declared_module_can_be_shared(extensions: Path, tmp_path: Path, name: str) -> None:
+    policy = write(tmp_path, rule(name, *SHARED))
+    done = run(extensions, policy, IMPORT_TWICE.format(name=name))
+    message, in_modules, *again = done.lines()
+    assert message.startswith(f"{policy}:2: trust: module '{name}' (")
+    assert message.endswith('only a module that does can be "shared"; leave its trust out')
+    assert [in_modules, *again] == ["False", message, "False", "False"]
+
+
+def test_no_interpreter_scope_without_a_gil(extensions: Path, tmp_path: Path) -> None:
+    policy = write(tmp_path, rule("scoped_a", *scope("interpreter")))
+    done = run(extensions, policy, "import scoped_a", PYTHON_GIL="0")
+    assert f"{policy}:2" in done.stderr and "PYTHON_GIL=0" in done.stderr
+    assert done.rc == 2, done.stderr
+
+
+def test_scope_none_warns(extensions: Path, tmp_path: Path) -> None:
+    policy = write(tmp_path, rule("scoped_a", *scope("none")))
+    code = "import scoped_a, sys; print(sys._is_gil_enabled())"
+    done = run(extensions, policy, code)
+    assert done.lines() == ["False"]
+    assert "UnsafeExtensionWarning: unsafe import of 'scoped_a'" in done.stderr
+    assert "and scope none runs it unguarded" in done.stderr
+
+
+def test_capsules_are_logged(extensions: Path, tmp_path: Path) -> None:
+    policy = write(tmp_path, both(*scope("module")))
+    code = "import scoped_a, scoped_b; scoped_a.connect('scoped_b.api')"
+    done = run(extensions, policy, code, PYTHONNOGIL_LOG="debug")
+    line = "module scoped_a uses a capsule of scoped_b, so they form one group"
+    assert done.lines() == [] and line in done.stderr
+
+
+@pytest.mark.parametrize("name", ["process", "module", "object", "interpreter", "main-thread"])
+def test_modules_says_scope_and_rule(extensions: Path, tmp_path: Path, name: str) -> None:
+    policy = write(tmp_path, rule("scoped_a", *scope(name)))
+    code = "import scoped_a, pythonnogil as p; print([p.modules()[-1][k] for k in ('scope', 'rule')])"
+    assert run(extensions, policy, code).lines() == [f"['{name}', '{policy}:2']"]
