@@ -3,6 +3,7 @@
 import gc
 import importlib
 import os
+import signal
 import sys
 import threading
 import time
@@ -15,7 +16,6 @@ LEASE = 10.0
 MAIN = threading.get_ident()
 
 scoped = importlib.import_module("scoped_a")
-declared = importlib.import_module("scoped_declared")
 
 
 def upgrade() -> int:
@@ -132,7 +132,7 @@ def collector() -> int:
 
 
 def forks() -> int:
-    """The child of a fork has no readers, and can write."""
+    """The child of a fork has neither the readers nor the writer of its parent."""
     over = threading.Event()
     wrong = 0
 
@@ -140,23 +140,25 @@ def forks() -> int:
         while not over.is_set():
             scoped.read(0, 1000)
 
-    readers = [threading.Thread(target=read) for _ in range(2)]
-    for reader in readers:
-        reader.start()
+    def write() -> None:
+        while not over.is_set():
+            scoped.write(1, 1000)
+
+    threads = [threading.Thread(target=work) for work in (read, read, write)]
+    for thread in threads:
+        thread.start()
     time.sleep(0.02)
     for _ in range(5):
         child = os.fork()
         if child == 0:
-            import signal
-
             signal.alarm(10)
             scoped.write(1, 0)
             scoped.read(0, 0)
             os._exit(0)
         wrong += os.waitpid(child, 0)[1] != 0
     over.set()
-    for reader in readers:
-        reader.join()
+    for thread in threads:
+        thread.join()
     return wrong
 
 
