@@ -194,5 +194,6 @@ def test_capsules_are_logged(extensions: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["process", "module", "object", "interpreter", "main-thread"])
 def test_modules_says_scope_and_rule(extensions: Path, tmp_path: Path, name: str) -> None:
     policy = write(tmp_path, rule("scoped_a", *scope(name)))
-    code = "import scoped_a, pythonnogil\nprint([pythonnogil.modules()[-1][k] for k in ('scope', 'rule')])"
+    report = "[pythonnogil.modules()[-1][key] for key in ('scope', 'rule')]"
+    code = f"import scoped_a, pythonnogil; print({report})"
     assert run(extensions, policy, code).lines() == [f"['{name}', '{policy}:2']"]
