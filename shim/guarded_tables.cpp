@@ -120,15 +120,15 @@ void guard_accessors(PyGetSetDef& getset, const char* type_name) {
 // A row of slots: the offset of the pointer in its structure, and how it takes its arguments.
 struct SlotRow {
     std::size_t offset;
-    EntryKind kind;
     const char* name;
+    EntryKind kind;
     std::int8_t failure;
 };
 
 #define SLOT(structure, member, kind) \
-    { offsetof(structure, member), EntryKind::kind, #member, 0 }
+    { offsetof(structure, member), #member, EntryKind::kind, 0 }
 #define INT_SLOT(structure, member, kind) \
-    { offsetof(structure, member), EntryKind::kind, #member, -1 }
+    { offsetof(structure, member), #member, EntryKind::kind, -1 }
 
 constexpr SlotRow type_slots[] = {
     SLOT(PyTypeObject, tp_dealloc, deallocator),

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <iterator>
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "shim/exclusive_hold.hpp"
@@ -42,8 +43,10 @@ std::unique_ptr<gil_lease::Pin> lease_for(const GuardPlan* plan) {
 void push(bool ensured, const void* caller) {
     const GuardPlan* plan = guard_plans::of(caller);
     Domain& domain = plan == nullptr ? process_domain() : plan->domain();
-    attachments.push_back({PyThreadState_GetUnchecked(), ensured, lease_for(plan),
-                           std::make_unique<ExclusiveHold>(domain)});
+    Attachment attachment{PyThreadState_GetUnchecked(), ensured, nullptr, nullptr};
+    attachment.lease = lease_for(plan);
+    attachment.hold = std::make_unique<ExclusiveHold>(domain);
+    attachments.push_back(std::move(attachment));
 }
 
 void pop() {
