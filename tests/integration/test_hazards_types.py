@@ -124,7 +124,7 @@ def test_vectorcall_in_the_type_control(unguarded: Stage, kind: str) -> None:
 @pytest.mark.parametrize("kind", ["plain", "subclassed"])
 def test_dying_object_in_a_cache_of_raw_pointers(guarded: Stage, kind: str) -> None:
     report = guarded.check("raw_cache.py", kind)
-    assert report["found"] > 1000
+    assert report["found"] > 50
 
 
 @pytest.mark.parametrize("kind", ["plain", "subclassed"])
@@ -136,7 +136,7 @@ def test_dying_object_in_a_cache_of_raw_pointers_control(unguarded: Stage, kind:
 def test_dying_object_of_every_kind_of_type(guarded: Stage, kind: str) -> None:
     """Found by raw pointers and weak references while the collector runs: freed once, none left."""
     report = guarded.check("mortals.py", kind)
-    assert report["ended"] > 1000
+    assert report["ended"] > 50
 
 
 @pytest.mark.parametrize("kind", [*MORTALS[:7], "Collected dict"])
@@ -149,7 +149,7 @@ def test_dying_object_of_every_kind_of_type_control(unguarded: Stage, kind: str)
 def test_death_in_a_way_of_its_own(guarded: Stage, kind: str) -> None:
     """Long chains, free lists, and objects that revive themselves: freed once, none left."""
     report = guarded.check("mortals.py", kind)
-    assert report["ended"] > 1000
+    assert report["ended"] > 50
 
 
 @pytest.mark.parametrize("kind", DEATHS)
