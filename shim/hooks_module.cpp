@@ -128,9 +128,12 @@ PySlot* export_module() {
         return nullptr;
     if (verdict == Verdict::declared) {
         import->declared();
-        return slots;
+        if (!import->shares())
+            return slots;
+    } else if (!import->legacy(reason)) {
+        return nullptr;
     }
-    if (!import->legacy(reason) || !attempt([&] {
+    if (!attempt([&] {
             import->exported().slots = module_definitions::answered_slots(slots, import->guards());
         }))
         return nullptr;
