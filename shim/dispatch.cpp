@@ -70,13 +70,17 @@ std::intptr_t call(const Entry& entry, const Arguments& a) {
     return entry.function(a.a0, a.a1, a.a2, a.a3, a.a4, a.a5);
 }
 
+std::intptr_t call_in(ExclusiveHold& hold, const Entry& entry, const Arguments& a) {
+    const std::intptr_t result = call(entry, a);
+    hold.leave();
+    return result;
+}
+
 std::intptr_t call_locking_receiver(const Entry& entry, const Arguments& a) {
     auto* receiver = reinterpret_cast<PyObject*>(a.a0);
     PyObject* argument = argument_to_lock(entry, a.a1, a.a2, a.a3);
     ExclusiveHold hold(*entry.domain, ExclusiveHold::Receiver{receiver}, argument);
-    const std::intptr_t result = call(entry, a);
-    hold.leave();
-    return result;
+    return call_in(hold, entry, a);
 }
 
 std::intptr_t call_shared(const Entry& entry, const Arguments& a) {
@@ -85,9 +89,7 @@ std::intptr_t call_shared(const Entry& entry, const Arguments& a) {
         return 0;
     }
     ExclusiveHold hold(*entry.domain, ExclusiveHold::Shared{});
-    const std::intptr_t result = call(entry, a);
-    hold.leave();
-    return result;
+    return call_in(hold, entry, a);
 }
 
 std::intptr_t call_alone(const Entry& entry, const Arguments& a) {
@@ -98,9 +100,7 @@ std::intptr_t call_alone(const Entry& entry, const Arguments& a) {
     if (entry.kind == EntryKind::constructor)
         python_subclass::guard(reinterpret_cast<PyTypeObject*>(a.a0));
     ExclusiveHold hold(*entry.domain, argument_to_lock(entry, a.a1, a.a2, a.a3));
-    const std::intptr_t result = call(entry, a);
-    hold.leave();
-    return result;
+    return call_in(hold, entry, a);
 }
 
 // Functions of the module, static and class methods and constructors have no object of their own:

@@ -53,7 +53,7 @@ Domain& process_domain() {
     return the_process_domain;
 }
 
-Domain& named_domain(const char* name) {
+Domain& named_domain(const std::string& name) {
     process_domain();
     NamedDomains& domains = named_domains();
     const std::lock_guard lock(domains.mutex);

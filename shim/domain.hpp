@@ -8,6 +8,7 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <string>
 
 #include "pythonnogil/reader_slots.hpp"
 #include "shim/compat.hpp"
@@ -104,7 +105,7 @@ inline bool has_waiters(const PyMutex& mutex) {
 Domain& process_domain();
 
 // The domain with this name, made when it is asked for first.
-Domain& named_domain(const char* name);
+Domain& named_domain(const std::string& name);
 
 void for_each_domain(const std::function<void(Domain&)>& visit);
 

@@ -20,7 +20,6 @@ constexpr std::int64_t fair_after_ns = 100'000;
 
 // A thread that was woken needs some ten microseconds to come; if it does not, newcomers go on.
 constexpr std::int64_t longest_reservation_ns = 300'000;
-constexpr timespec nap{0, 20'000};
 
 std::int64_t monotonic_ns() {
     timespec now{};
@@ -35,6 +34,13 @@ std::int64_t monotonic_ns() {
 }
 
 }  // namespace
+
+void nap_detached() {
+    constexpr timespec nap{0, 20'000};
+    PyThreadState* const thread = PyEval_SaveThread();
+    nanosleep(&nap, nullptr);
+    PyEval_RestoreThread(thread);
+}
 
 void set_switch_interval(double seconds) {
     switch_interval_ns.store(static_cast<std::int64_t>(seconds * 1e9), std::memory_order_relaxed);
@@ -107,11 +113,8 @@ void ExclusiveHold::wait_for_lock(PyObject* argument) {
 // and comes again, not the waiter that it woke.
 void ExclusiveHold::queue_behind_reservation(std::int64_t since) {
     while (domain_->is_reserved() && !is_locked(*mutex()) &&
-           monotonic_ns() - since < longest_reservation_ns) {
-        PyThreadState* const thread = PyEval_SaveThread();
-        nanosleep(&nap, nullptr);
-        PyEval_RestoreThread(thread);
-    }
+           monotonic_ns() - since < longest_reservation_ns)
+        nap_detached();
     if (domain_->waiting_since() == 0)
         domain_->set_waiting_since(since);
 }

@@ -205,6 +205,9 @@ inline bool inside_guarded_call() {
     return thread_record.innermost != nullptr;
 }
 
+// Sleeps for some ten microseconds, detached, so that whoever is waited for can go on.
+void nap_detached();
+
 // Seconds that waiters are made to wait, at most, before a holder that calls into CPython lets them
 // in.
 void set_switch_interval(double seconds);

@@ -16,9 +16,10 @@ struct PlannedImage {
 };
 
 struct Plans {
-    std::mutex mutex;  // guards the members below
+    std::mutex mutex;  // guards the members below; the count is also read without it
     std::vector<GuardPlan*> all;
     std::vector<PlannedImage> images;
+    std::atomic<std::size_t> count{0};
 };
 
 // Never destroyed: callbacks may be registered while the process ends.
@@ -68,6 +69,7 @@ GuardPlan::GuardPlan(Settings settings)
     const std::lock_guard lock(plans().mutex);
     domain_.store(&settings_.domain->current(), std::memory_order_relaxed);
     plans().all.push_back(this);
+    plans().count.store(plans().all.size(), std::memory_order_relaxed);
 }
 
 Guarding GuardPlan::guarding_of(const std::string& name, bool has_receiver) const {
@@ -112,13 +114,19 @@ void assign(std::span<const ElfImage> images, const GuardPlan& plan) {
 }
 
 bool are_various() {
-    const std::lock_guard lock(plans().mutex);
-    return plans().all.size() > 1;
+    return plans().count.load(std::memory_order_relaxed) > 1;
 }
 
 const GuardPlan* of(const void* address) {
     const std::lock_guard lock(plans().mutex);
     return find_locked(address);
+}
+
+const GuardPlan* of_running(const void* address) {
+    if (const GuardPlan* plan = of(address))
+        return plan;
+    const ImportInProgress* import = ImportInProgress::current();
+    return import != nullptr && import->guards() ? &import->plan() : nullptr;
 }
 
 }  // namespace guard_plans

@@ -74,11 +74,15 @@ const GuardPlan& standard();
 // another plan, because modules share a library, bring the two plans' domains together.
 void assign(std::span<const ElfImage> images, const GuardPlan& plan);
 
-// Whether there is any other plan than the standard one.
+// Whether there is any other plan than the standard one. One relaxed load.
 bool are_various();
 
 // The plan of the image that the address lies in; null when it lies in none.
 const GuardPlan* of(const void* address);
+
+// The same for code that is running: an image that is being imported has no plan yet, so the plan
+// of the import counts.
+const GuardPlan* of_running(const void* address);
 
 }  // namespace guard_plans
 

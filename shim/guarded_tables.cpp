@@ -163,14 +163,6 @@ void guard_slot(PyTypeObject* type, const SlotRow& row) {
     slot = guarded(slot, row.kind, EntryName(type->tp_name, row.name, row.failure));
 }
 
-// The plan of the image that registers the function. An image that is being imported has none yet.
-const GuardPlan& plan_of(const void* address) {
-    if (const GuardPlan* plan = guard_plans::of(address))
-        return *plan;
-    const ImportInProgress* import = ImportInProgress::current();
-    return import == nullptr || !import->guards() ? guard_plans::standard() : import->plan();
-}
-
 // The slots of the suites that return an int or a size, by their offset.
 constexpr std::size_t int_slots(const PyNumberMethods*, std::size_t number) {
     return number == 0 ? offsetof(PyNumberMethods, nb_bool) : SIZE_MAX;
@@ -234,7 +226,8 @@ void* guarded(void* function, EntryKind kind, const EntryName& name, const void*
         (kind != EntryKind::foreign && TrustedCode::contains(function)))
         return function;
     const std::string full_name = qualified_name(name.type, name.function);
-    const GuardPlan& plan = plan_of(site == nullptr ? function : site);
+    const GuardPlan* own = guard_plans::of_running(site == nullptr ? function : site);
+    const GuardPlan& plan = own == nullptr ? guard_plans::standard() : *own;
     Guarding guarding = plan.guarding_of(full_name, name.has_receiver);
     guarding.failure = name.failure;
     void* const thunk = thunk_pool::claim(function, kind, guarding, full_name);

@@ -4,20 +4,13 @@
 
 #include <string>
 
-#include "shim/attempt.hpp"
 #include "shim/exclusive_hold.hpp"
-#include "shim/guarded_tables.hpp"
+#include "shim/guard_callback.hpp"
 #include "shim/hooks.hpp"
 
 namespace pythonnogil::shim::hooks {
 
 namespace {
-
-// Replaces a callback by its thunk. False, with an exception set, when there is none left.
-template <typename Function>
-bool guard_callback(Function& function, const char* name, EntryKind kind = EntryKind::plain) {
-    return attempt([&] { function = guarded_function(function, kind, EntryName(name)); });
-}
 
 // For functions that cannot fail: a callback that cannot be guarded is not installed, and the
 // exception is reported.

@@ -3,37 +3,21 @@
 // A module that takes a pointer out of another's capsule calls the other's functions, or changes
 // its data, without any thunk in between. So their domains become one.
 
-#include "shim/attempt.hpp"
 #include "shim/exclusive_hold.hpp"
+#include "shim/guard_callback.hpp"
 #include "shim/guard_plan.hpp"
-#include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
-#include "shim/import_in_progress.hpp"
 #include "shim/log.hpp"
 
 namespace pythonnogil::shim::hooks {
 
 namespace {
 
-bool guard_destructor(PyCapsule_Destructor& destructor) {
-    return attempt([&] {
-        destructor =
-            guarded_function(destructor, EntryKind::plain, EntryName("capsule destructor"));
-    });
-}
-
 // The plan of the module that made a capsule: the one that what is in it points into. A pointer to
 // the heap says nothing, but then the name stands in the module's own constants.
 const GuardPlan* maker_of(const void* pointer, const char* name) {
     const GuardPlan* plan = guard_plans::of(pointer);
     return plan != nullptr || name == nullptr ? plan : guard_plans::of(name);
-}
-
-const GuardPlan* plan_of_caller(const void* caller) {
-    if (const GuardPlan* plan = guard_plans::of(caller))
-        return plan;
-    const ImportInProgress* import = ImportInProgress::current();
-    return import != nullptr && import->guards() ? &import->plan() : nullptr;
 }
 
 void form_one_group(const GuardPlan* user, const GuardPlan* maker) {
@@ -51,11 +35,15 @@ void form_one_group(const GuardPlan* user, const GuardPlan* maker) {
 }  // namespace
 
 PyObject* PyCapsule_New(void* pointer, const char* name, PyCapsule_Destructor destructor) {
-    return guard_destructor(destructor) ? ::PyCapsule_New(pointer, name, destructor) : nullptr;
+    return guard_callback(destructor, "capsule destructor")
+               ? ::PyCapsule_New(pointer, name, destructor)
+               : nullptr;
 }
 
 int PyCapsule_SetDestructor(PyObject* capsule, PyCapsule_Destructor destructor) {
-    return guard_destructor(destructor) ? ::PyCapsule_SetDestructor(capsule, destructor) : -1;
+    return guard_callback(destructor, "capsule destructor")
+               ? ::PyCapsule_SetDestructor(capsule, destructor)
+               : -1;
 }
 
 // Some compare it with their own, to tell whether a capsule is theirs.
@@ -68,7 +56,7 @@ PyCapsule_Destructor PyCapsule_GetDestructor(PyObject* capsule) {
 void* PyCapsule_GetPointer(PyObject* capsule, const char* name) {
     void* const pointer = ::PyCapsule_GetPointer(capsule, name);
     if (pointer != nullptr && guard_plans::are_various())
-        form_one_group(plan_of_caller(__builtin_return_address(0)),
+        form_one_group(guard_plans::of_running(__builtin_return_address(0)),
                        maker_of(pointer, PyCapsule_GetName(capsule)));
     return pointer;
 }
@@ -76,7 +64,8 @@ void* PyCapsule_GetPointer(PyObject* capsule, const char* name) {
 void* PyCapsule_Import(const char* name, int no_block) {
     void* const pointer = ::PyCapsule_Import(name, no_block);
     if (pointer != nullptr && guard_plans::are_various())
-        form_one_group(plan_of_caller(__builtin_return_address(0)), maker_of(pointer, nullptr));
+        form_one_group(guard_plans::of_running(__builtin_return_address(0)),
+                       maker_of(pointer, nullptr));
     return pointer;
 }
 

@@ -10,37 +10,26 @@ namespace pythonnogil::shim::main_thread_deaths {
 
 namespace {
 
-struct Waiting {
-    std::mutex mutex;  // guards the two members below
-    std::vector<PyObject*> objects;
-    bool announced = false;  // a pending call will come
-};
+// Guards the two variables below. Held across fork: the child would find it locked for ever.
+std::mutex mutex;
 
-void before_fork();
-void after_fork();
+[[maybe_unused]] const int mutex_is_held_across_fork =
+    ::pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
+
+bool announced = false;  // a pending call will come
 
 // Never destroyed: objects die while the process ends.
-Waiting& waiting() {
-    static auto* const instance = new Waiting;
-    static const int registered = pthread_atfork(before_fork, after_fork, after_fork);
-    (void)registered;
+std::vector<PyObject*>& waiting() {
+    static auto* const instance = new std::vector<PyObject*>;
     return *instance;
-}
-
-void before_fork() {
-    waiting().mutex.lock();
-}
-
-void after_fork() {
-    waiting().mutex.unlock();
 }
 
 int drop_all(void*) {
     std::vector<PyObject*> objects;
     {
-        const std::lock_guard lock(waiting().mutex);
-        objects = std::exchange(waiting().objects, {});
-        waiting().announced = false;
+        const std::lock_guard lock(mutex);
+        objects = std::exchange(waiting(), {});
+        announced = false;
     }
     for (PyObject* object : objects)
         Py_DECREF(object);
@@ -51,10 +40,10 @@ int drop_all(void*) {
 
 // When CPython's queue of pending calls is full, the next object tries again.
 void add(PyObject* object) {
-    const std::lock_guard lock(waiting().mutex);
-    waiting().objects.push_back(object);
-    if (!waiting().announced)
-        waiting().announced = Py_AddPendingCall(drop_all, nullptr) == 0;
+    const std::lock_guard lock(mutex);
+    waiting().push_back(object);
+    if (!announced)
+        announced = Py_AddPendingCall(drop_all, nullptr) == 0;
 }
 
 }  // namespace pythonnogil::shim::main_thread_deaths

@@ -7,7 +7,6 @@
 // of it. A nested section of CPython's own, ended above a dormant one, takes it up in the same way.
 
 #include <sched.h>
-#include <time.h>
 
 #include "shim/exclusive_hold.hpp"
 
@@ -16,20 +15,16 @@ namespace pythonnogil::shim {
 namespace {
 
 constexpr int looks_before_detaching = 20;
-constexpr timespec nap{0, 20'000};
 
 // Waits a little for readers to go. They may need this thread to stop for the collector, or
 // something that it holds, so it soon waits detached.
 class Patience {
   public:
     void wait() {
-        if (++looks_ <= looks_before_detaching) {
+        if (++looks_ <= looks_before_detaching)
             sched_yield();
-            return;
-        }
-        PyThreadState* const thread = PyEval_SaveThread();
-        nanosleep(&nap, nullptr);
-        PyEval_RestoreThread(thread);
+        else
+            nap_detached();
     }
 
   private:

@@ -12,6 +12,7 @@
 #include "loader/core/module_records.hpp"
 #include "loader/core/stack_switcher.hpp"
 #include "loader/core/state.hpp"
+#include "loader/core/text.hpp"
 #include "policy/abi_tag.hpp"
 #include "policy/wording.hpp"
 #include "shim/elf_file.hpp"
@@ -75,11 +76,6 @@ struct Request {
     Mode mode;
     policy::Decision decision;
 };
-
-// None for an empty text. New reference.
-PyObject* text_or_none(const std::string& text) {
-    return text.empty() ? Py_NewRef(Py_None) : PyUnicode_DecodeFSDefault(text.c_str());
-}
 
 #ifdef PYTHONNOGIL_HAS_SLOT_ARRAYS
 // The name by which CPython looks for the export function of a module: the last part of the

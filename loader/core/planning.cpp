@@ -21,11 +21,11 @@ using shim::GuardPlan;
 shim::Domain& domain_for(const std::string& module, const policy::Decision& decision) {
     switch (decision.scope) {
         case Scope::group:
-            return shim::named_domain(("group " + decision.group).c_str());
+            return shim::named_domain("group " + decision.group);
         case Scope::module:
         case Scope::object:
         case Scope::main_thread:
-            return shim::named_domain(("module " + module).c_str());
+            return shim::named_domain("module " + module);
         case Scope::process:
         case Scope::interpreter:
         case Scope::none:

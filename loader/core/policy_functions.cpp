@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "loader/core/text.hpp"
 #include "policy/wording.hpp"
 
 #ifdef Py_GIL_DISABLED
@@ -19,14 +20,6 @@ namespace {
 constexpr const char* capsule_name = "pythonnogil._core.Policy";
 
 // All of these give a new reference, or null with an exception set.
-
-PyObject* text(std::string_view value) {
-    return PyUnicode_DecodeFSDefaultAndSize(value.data(), static_cast<Py_ssize_t>(value.size()));
-}
-
-PyObject* text_or_none(std::string_view value) {
-    return value.empty() ? Py_NewRef(Py_None) : text(value);
-}
 
 PyObject* mode_or_none(std::optional<Mode> mode) {
     return text_or_none(mode ? mode_name(*mode) : std::string_view());

@@ -5,14 +5,13 @@ can have done it, and its file tells what it declares.
 """
 
 import importlib.machinery
-import os
 import sys
 import sysconfig
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import pythonnogil
-from pythonnogil import _distribution
+from pythonnogil import _distribution, _startup
 
 FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
 _CANNOT_TURN_IT_ON = ("declared", "wrong ABI")
@@ -40,7 +39,7 @@ def request() -> str | None:
     """The option or variable that decides about the GIL, as it was written, if there is one."""
     if "gil" in sys._xoptions:
         return f"-X gil={sys._xoptions['gil']}"
-    variable = None if sys.flags.ignore_environment else os.environ.get("PYTHON_GIL")
+    variable = _startup.variable("PYTHON_GIL")
     return f"PYTHON_GIL={variable}" if variable else None
 
 
