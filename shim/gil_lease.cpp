@@ -20,10 +20,11 @@ using Clock = std::chrono::steady_clock;
 // While a lease lasts, threads that compute in Python hand the GIL over this often, so that a
 // legacy call does not wait for CPython's five milliseconds several times over.
 constexpr double switch_interval_of_lease = 100e-6;
-// How long a lease goes unpinned before it ends: about what it took to get it, within these limits.
-// That costs at most twice what knowing the future would.
+// How often the keeper looks whether the lease is still used, and so how long an unused one lasts:
+// about as long as it took to get it, which costs at most twice what knowing the future would. On a
+// busy machine most of that time went by without work being done, hence the upper limit.
 constexpr microseconds shortest_linger{50};
-constexpr microseconds longest_linger{5000};
+constexpr microseconds longest_linger{500};
 // At exit, other threads may have the lease pinned.
 constexpr std::chrono::seconds limit_at_exit{1};
 
@@ -37,6 +38,10 @@ std::atomic<std::uint64_t> word{0};
 
 bool is_pinned(std::uint64_t value) {
     return (value & pins_of) != 0;
+}
+
+bool was_used_between(std::uint64_t before, std::uint64_t now) {
+    return is_pinned(now) || before / one_use != now / one_use;
 }
 
 enum class Phase : std::uint8_t {
@@ -149,10 +154,9 @@ void watch(Shared& state, std::unique_lock<std::mutex>& lock, microseconds linge
                    (state.stopping && state.forks == 0 && !is_pinned(word.load()));
         });
         const std::uint64_t now = word.load();
-        if (state.phase == Phase::on && state.forks == 0 && (now == seen || state.stopping) &&
-            try_to_end(state, now))
+        if (state.phase == Phase::on && state.forks == 0 &&
+            (!was_used_between(seen, now) || state.stopping) && try_to_end(state, now))
             return;
-        linger = std::min(linger * 2, longest_linger);
         seen = now;
     }
 }
