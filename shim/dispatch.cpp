@@ -138,8 +138,7 @@ std::intptr_t call_on_main_thread(const Entry& entry, const Arguments& a) {
         .value_or(entry.failure);
 }
 
-// All but the common case.
-__attribute__((noinline)) std::intptr_t dispatch_by_access(const Entry& entry, const Arguments& a) {
+std::intptr_t dispatch_by_access(const Entry& entry, const Arguments& a) {
     switch (entry.access) {
         case Access::shared:
             return call_shared(entry, a);
@@ -168,28 +167,82 @@ std::intptr_t call_watcher(const Entry& entry, std::intptr_t a0, std::intptr_t a
     return result;
 }
 
+// The ways in. The six arguments come in registers, as the thunk got them. Up to the call of the
+// guarded function the common ways call nothing, unless they hand everything over, so that the
+// arguments never have to be saved.
+
+__attribute__((noinline)) std::intptr_t prepare_and_call(std::intptr_t a0, std::intptr_t a1,
+                                                         std::intptr_t a2, std::intptr_t a3,
+                                                         std::intptr_t a4, std::intptr_t a5,
+                                                         const Entry* entry, ExclusiveHold* hold) {
+    hold->prepare();
+    return entry->function(a0, a1, a2, a3, a4, a5);
+}
+
+inline __attribute__((always_inline)) std::intptr_t call_at_once(
+    ExclusiveHold& hold, const Entry* entry, std::intptr_t a0, std::intptr_t a1, std::intptr_t a2,
+    std::intptr_t a3, std::intptr_t a4, std::intptr_t a5) {
+    const std::intptr_t result = hold.must_prepare()
+                                     ? prepare_and_call(a0, a1, a2, a3, a4, a5, entry, &hold)
+                                     : entry->function(a0, a1, a2, a3, a4, a5);
+    hold.leave();
+    return result;
+}
+
+void sweep_if_due() {
+    if (quarantine::is_due() && thread_record.innermost == nullptr) [[unlikely]]
+        quarantine::sweep();
+}
+
+__attribute__((noinline)) std::intptr_t enter_by_access(std::intptr_t a0, std::intptr_t a1,
+                                                        std::intptr_t a2, std::intptr_t a3,
+                                                        std::intptr_t a4, std::intptr_t a5,
+                                                        const Entry* entry) {
+    if (entry->kind == EntryKind::watcher && entry->access == Access::exclusive)
+        return call_watcher(*entry, a0, a1, a2, a3);
+    const std::intptr_t result = dispatch_by_access(*entry, {a0, a1, a2, a3, a4, a5});
+    // Around a deallocation CPython may be in the middle of anything.
+    if (entry->access == Access::exclusive && entry->kind != EntryKind::deallocator)
+        sweep_if_due();
+    return result;
+}
+
+__attribute__((noinline)) std::intptr_t enter_shared(std::intptr_t a0, std::intptr_t a1,
+                                                     std::intptr_t a2, std::intptr_t a3,
+                                                     std::intptr_t a4, std::intptr_t a5,
+                                                     const Entry* entry) {
+    ExclusiveHold hold(*entry->domain, ExclusiveHold::SharedAtOnce{});
+    if (hold.held()) [[likely]]
+        return call_at_once(hold, entry, a0, a1, a2, a3, a4, a5);
+    return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
+}
+
+__attribute__((noinline)) std::intptr_t enter_alone(std::intptr_t a0, std::intptr_t a1,
+                                                    std::intptr_t a2, std::intptr_t a3,
+                                                    std::intptr_t a4, std::intptr_t a5,
+                                                    const Entry* entry) {
+    if (entry->kind < EntryKind::constructor && argument_to_lock(*entry, a1, a2, a3) == nullptr) {
+        ExclusiveHold hold(*entry->domain, ExclusiveHold::AtOnce{});
+        if (hold.held()) [[likely]] {
+            const std::intptr_t result = call_at_once(hold, entry, a0, a1, a2, a3, a4, a5);
+            sweep_if_due();
+            return result;
+        }
+    }
+    return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispatch(
     std::intptr_t a0, std::intptr_t a1, std::intptr_t a2, std::intptr_t a3, std::intptr_t a4,
     std::intptr_t a5, const Entry* entry) {
-    if (entry->access != Access::exclusive) [[unlikely]]
-        return dispatch_by_access(*entry, {a0, a1, a2, a3, a4, a5});
-    if (entry->kind >= EntryKind::constructor) {
-        if (entry->kind == EntryKind::deallocator) {
-            deallocate_guarded(*entry, reinterpret_cast<PyObject*>(a0));
-            return 0;
-        }
-        if (entry->kind == EntryKind::watcher)
-            return call_watcher(*entry, a0, a1, a2, a3);
-        python_subclass::guard(reinterpret_cast<PyTypeObject*>(a0));
-    }
-    ExclusiveHold hold(*entry->domain, argument_to_lock(*entry, a1, a2, a3));
-    const std::intptr_t result = entry->function(a0, a1, a2, a3, a4, a5);
-    hold.leave();
-    if (quarantine::is_due() && thread_record.innermost == nullptr) [[unlikely]]
-        quarantine::sweep();
-    return result;
+    const Access access = entry->access;
+    if (access == Access::exclusive) [[likely]]
+        return enter_alone(a0, a1, a2, a3, a4, a5, entry);
+    if (access == Access::shared && entry->kind != EntryKind::deallocator)
+        return enter_shared(a0, a1, a2, a3, a4, a5, entry);
+    return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
 }
 
 }  // namespace pythonnogil::shim

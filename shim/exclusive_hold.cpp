@@ -10,6 +10,16 @@ namespace pythonnogil::shim {
 
 thread_local constinit ThreadRecord thread_record{nullptr, nullptr, 0, false};
 
+// This library is loaded by a thread that runs in the interpreter, so what was understood is
+// checked against a value that is not null.
+const thread_accessor::Offset thread_state_offset = [] {
+    const auto offset = thread_accessor::offset_read_by(PyThreadState_GetUnchecked);
+    PyThreadState* const thread = PyThreadState_GetUnchecked();
+    const bool is_right =
+        offset != 0 && thread != nullptr && thread_accessor::read<PyThreadState>(offset) == thread;
+    return is_right ? offset : 0;
+}();
+
 namespace {
 
 std::atomic<std::int64_t> switch_interval_ns{5'000'000};

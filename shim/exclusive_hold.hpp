@@ -15,6 +15,7 @@
 #include "shim/compat.hpp"
 #include "shim/domain.hpp"
 #include "shim/fresh_types.hpp"
+#include "shim/thread_accessor.hpp"
 
 namespace pythonnogil::shim {
 
@@ -50,6 +51,16 @@ class ExclusiveHold {
     // hold is an exclusive one.
     struct Shared {};
     ExclusiveHold(Domain& domain, Shared);
+
+    // For the path of every call: take the domain, or share it, only where that needs no function
+    // call, so that the arguments of the guarded function can stay in their registers. held() says
+    // whether it did. Where prepare() is then needed, it comes before the guarded function.
+    struct AtOnce {};
+    ExclusiveHold(Domain& domain, AtOnce);
+    struct SharedAtOnce {};
+    ExclusiveHold(Domain& domain, SharedAtOnce);
+    bool must_prepare() const { return must_prepare_; }
+    void prepare();
 
     // Takes the domain only if that needs no waiting; held() says whether it did.
     struct TryOnly {};
@@ -145,6 +156,8 @@ class ExclusiveHold {
         aside,     // a shared hold that was let go of for the length of a call
     };
 
+    struct Unlisted {};
+    ExclusiveHold(Domain& domain, PyObject* lock, PyThreadState* thread, Unlisted);
     struct Unentered {};
     ExclusiveHold(Domain& domain, PyObject* lock, Unentered);
 
@@ -156,6 +169,9 @@ class ExclusiveHold {
     void enter(PyObject* argument);
     bool try_fast(PyObject* argument);
     bool try_alone();
+    bool try_alone_at_once();
+    void read_at_once();
+    void list();
     bool enter_nested();
     void enter_nested_or_wait(PyObject* argument);
     void wait_for(PyObject* argument);
@@ -170,13 +186,15 @@ class ExclusiveHold {
     void be_alone();
     void announce_thread();
     void stop_reading();
-    bool was_resumed() const;
+    void stop_reading_resumed();
+    void let_scanners_finish();
     void queue_behind_reservation(std::int64_t since);
     ExclusiveHold* find_lender() const;
     bool borrow_from(ExclusiveHold& lender, PyObject* argument);
     void fill_section(PyObject* argument);
     void set_argument(PyObject* argument);
     void link_on_top();
+    void link_dormant();
     void unlock_and_unlink();
     void unlock_and_unlink_slowly();
     void let_the_longest_waiter_have_it();
@@ -196,6 +214,7 @@ class ExclusiveHold {
     bool left_;
     bool lets_readers_in_;  // would have read, had it been possible
     bool is_reader_;        // entered to read, whatever it got; such a hold covers no exclusive one
+    bool must_prepare_;     // has the mutex, but readers may still be inside
     // Laid out as CPython's; the second mutex is used only when an argument is locked as well.
     PyCriticalSection2 section_;
 };
@@ -214,6 +233,20 @@ void set_switch_interval(double seconds);
 
 // --- the path of every guarded call, inline ---
 
+// Where CPython keeps the calling thread's state, or 0 when that is not known.
+extern const thread_accessor::Offset thread_state_offset;
+
+// The same as PyThreadState_GetUnchecked() where that needs no call; else null.
+inline PyThreadState* thread_state_at_once() {
+#ifdef __x86_64__
+    if (thread_state_offset == 0) [[unlikely]]
+        return nullptr;
+    return thread_accessor::read<PyThreadState>(thread_state_offset);
+#else
+    return PyThreadState_GetUnchecked();
+#endif
+}
+
 inline bool section_locks(std::uintptr_t tagged, const PyMutex* mutex) {
     if (tagged == 0 || (tagged & section_inactive) != 0)
         return false;
@@ -222,24 +255,57 @@ inline bool section_locks(std::uintptr_t tagged, const PyMutex* mutex) {
            ((tagged & section_two_mutexes) != 0 && section->_cs_mutex2 == mutex);
 }
 
+// A dormant section must have nothing active below it: CPython stops at the first suspended section
+// when a thread detaches, and would leave that locked.
+inline bool may_lie_dormant_on(std::uintptr_t top) {
+    return top == 0 || (top & section_inactive) != 0;
+}
+
 inline bool try_lock(PyMutex* mutex) {
     std::uint8_t expected = mutex_unlocked;
     return __atomic_compare_exchange_n(&mutex->_bits, &expected, mutex_locked, false,
                                        __ATOMIC_ACQUIRE, __ATOMIC_RELAXED);
 }
 
-inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* lock, Unentered)
+inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* lock, PyThreadState* thread, Unlisted)
     : domain_(&domain),
       lock_(lock),
-      thread_(PyThreadState_GetUnchecked()),
+      thread_(thread),
       previous_(thread_record.innermost),
       lender_(nullptr),
       argument_(nullptr),
       state_(State::none),
-      left_(false),
+      left_(true),
       lets_readers_in_(false),
-      is_reader_(false) {
+      is_reader_(false),
+      must_prepare_(false) {}
+
+inline void ExclusiveHold::list() {
+    left_ = false;
     thread_record.innermost = this;
+}
+
+inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* lock, Unentered)
+    : ExclusiveHold(domain, lock, PyThreadState_GetUnchecked(), Unlisted{}) {
+    list();
+}
+
+inline ExclusiveHold::ExclusiveHold(Domain& domain, AtOnce)
+    : ExclusiveHold(domain, domain.lock_object(), thread_state_at_once(), Unlisted{}) {
+    if (thread_ == nullptr) [[unlikely]]
+        return;
+    if (is_covered())
+        state_ = State::covered;
+    else if (!try_alone_at_once()) [[unlikely]]
+        return;
+    list();
+}
+
+inline ExclusiveHold::ExclusiveHold(Domain& domain, SharedAtOnce)
+    : ExclusiveHold(domain, domain.lock_object(), thread_state_at_once(), Unlisted{}) {
+    is_reader_ = true;
+    if (thread_ != nullptr && may_lie_dormant_on(thread_->critical_section)) [[likely]]
+        read_at_once();
 }
 
 // These delegate, so that the destructor runs when the thread is ended while it waits in here.
@@ -267,14 +333,42 @@ inline void ExclusiveHold::enter(PyObject* argument) {
 // The same with no argument, for a hold that has none yet: CPython looks at the second mutex only
 // where the tag says that there is one.
 inline bool ExclusiveHold::try_alone() {
+    if (!try_alone_at_once())
+        return false;
+    if (must_prepare_) [[unlikely]]
+        prepare();
+    return true;
+}
+
+inline bool ExclusiveHold::try_alone_at_once() {
     if (domain_->is_reserved() || !try_lock(mutex()))
         return false;
     section_._cs_base._cs_mutex = mutex();
     section_._cs_base._cs_prev = thread_->critical_section;
     thread_->critical_section = reinterpret_cast<std::uintptr_t>(&section_);
     state_ = State::own;
-    begin_writing();
+    if (locks_domain()) {
+        domain_->writer_comes();
+        must_prepare_ = domain_->readers().readers_possible();
+    }
     return true;
+}
+
+inline void ExclusiveHold::read_at_once() {
+    switch (domain_->readers().try_enter_at_once(thread_)) {
+        case ReaderSlots::Entered::yes:
+            section_._cs_base._cs_mutex = mutex();
+            link_dormant();
+            list();
+            return;
+        case ReaderSlots::Entered::taken_back_later:
+            must_prepare_ = true;
+            state_ = State::aside;
+            list();
+            return;
+        case ReaderSlots::Entered::no:
+            return;
+    }
 }
 
 inline ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly)
@@ -360,6 +454,25 @@ inline void ExclusiveHold::link_on_top() {
     thread_->critical_section = argument_ == nullptr ? address : address | section_two_mutexes;
 }
 
+// See shared_hold.cpp.
+inline void ExclusiveHold::link_dormant() {
+    section_._cs_base._cs_prev = thread_->critical_section;
+    thread_->critical_section = reinterpret_cast<std::uintptr_t>(&section_) | section_inactive;
+    state_ = State::reading;
+    ++thread_record.attention;
+}
+
+inline void ExclusiveHold::stop_reading() {
+    --thread_record.attention;
+    const auto address = reinterpret_cast<std::uintptr_t>(&section_);
+    if (thread_->critical_section == (address | section_inactive)) [[likely]]
+        thread_->critical_section = section_._cs_base._cs_prev;
+    else
+        stop_reading_resumed();
+    if (domain_->readers().leave()) [[unlikely]]
+        let_scanners_finish();
+}
+
 inline bool ExclusiveHold::is_on_top() const {
     return (thread_->critical_section & ~section_tags) ==
            reinterpret_cast<std::uintptr_t>(&section_);
@@ -372,6 +485,8 @@ inline void ExclusiveHold::leave() {
     thread_record.innermost = previous_;
     if (state_ == State::own)
         end_writing();
+    else if (state_ == State::reading)
+        stop_reading();
     else if (state_ > State::own)
         leave_otherwise();
     set_argument(nullptr);

@@ -31,12 +31,6 @@ class Patience {
     int looks_ = 0;
 };
 
-// A dormant section must have nothing active below it: CPython stops at the first suspended section
-// when a thread detaches, and would leave that locked.
-bool may_lie_dormant_on(std::uintptr_t top) {
-    return top == 0 || (top & section_inactive) != 0;
-}
-
 }  // namespace
 
 ExclusiveHold::ExclusiveHold(Domain& domain, Shared)
@@ -99,29 +93,30 @@ bool ExclusiveHold::try_read() {
     if (!domain_->readers().try_enter())
         return false;
     fill_section(nullptr);
-    link_on_top();
-    thread_->critical_section |= section_inactive;
-    state_ = State::reading;
-    ++thread_record.attention;
+    link_dormant();
     return true;
 }
 
-bool ExclusiveHold::was_resumed() const {
-    return (thread_->critical_section & section_inactive) == 0;
+void ExclusiveHold::prepare() {
+    must_prepare_ = false;
+    if (state_ == State::own) {
+        exclude_readers();
+        return;
+    }
+    domain_->readers().take_back();
+    wait_to_read();
 }
 
-void ExclusiveHold::stop_reading() {
+// CPython has taken the section up, and locked its mutex, when the thread attached.
+void ExclusiveHold::stop_reading_resumed() {
     if (!is_on_top())
         Py_FatalError("pythonnogil: critical sections ended out of order inside a guarded call");
-    --thread_record.attention;
-    if (was_resumed())
-        unlock_and_unlink();
-    else
-        thread_->critical_section = section_._cs_base._cs_prev;
-    if (domain_->readers().leave()) [[unlikely]] {
-        while (domain_->is_scanned())
-            sched_yield();
-    }
+    unlock_and_unlink();
+}
+
+void ExclusiveHold::let_scanners_finish() {
+    while (domain_->is_scanned())
+        sched_yield();
 }
 
 void ExclusiveHold::set_reading_aside() {

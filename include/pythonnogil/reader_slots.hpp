@@ -77,8 +77,33 @@ class BasicReaderSlots {
         return announce_and_check(entry);
     }
 
-    // The same for a caller that has been refused: also goes in where an owner left the gate
-    // openable, and announces nothing in vain.
+    // The same for a caller that cannot afford a function call at that place, which a refusal and a
+    // thread's first time need. It puts `user` into the thread's record.
+    enum class Entered : std::uint8_t {
+        yes,
+        no,                // go by try_enter()
+        taken_back_later,  // refused: take_back() has to follow
+    };
+    Entered try_enter_at_once(void* user) {
+        auto* const self = static_cast<Record*>(Platform::thread_record());
+        if (self == nullptr || (gate_.load(std::memory_order_relaxed) & biased) == 0) [[unlikely]]
+            return Entered::no;
+        if (self->user.load(std::memory_order_relaxed) != user) [[unlikely]]
+            self->user.store(user, std::memory_order_relaxed);
+        Entry& entry = self->entries.front();
+        const void* lock = entry.lock.load(std::memory_order_relaxed);
+        if (lock == this) {
+            ++entry.depth;
+            return Entered::yes;
+        }
+        if (lock != nullptr || self->others != 0) [[unlikely]]
+            return Entered::no;
+        return announce(entry) ? Entered::yes : Entered::taken_back_later;
+    }
+    void take_back() { take_back(Registry::this_thread().entries.front()); }
+
+    // The same as try_enter() for a caller that has been refused: also goes in where an owner left
+    // the gate openable, and announces nothing in vain.
     bool try_enter_again() {
         std::uint32_t gate = gate_.load(std::memory_order_seq_cst);
         while ((gate & openable) != 0 &&
@@ -219,11 +244,15 @@ class BasicReaderSlots {
 
     enum class Presence : std::uint8_t { none, harmless, running };
 
-    bool announce_and_check(Entry& entry) {
+    bool announce(Entry& entry) {
         entry.depth = 1;
         entry.lock.store(this, Platform::publish);
         Platform::light_barrier();
-        if ((gate_.load(Platform::observe) & biased) != 0) [[likely]]
+        return (gate_.load(Platform::observe) & biased) != 0;
+    }
+
+    bool announce_and_check(Entry& entry) {
+        if (announce(entry)) [[likely]]
             return true;
         take_back(entry);
         return false;

@@ -66,9 +66,9 @@ class DetachableLock {
     void unlock() { mutex_.unlock(); }
 
     void lock_shared() {
-        ReaderSlots::Registry::this_thread().user = &attached;
-        if (slots_.try_enter())
+        if (enter_at_once())
             return;
+        ReaderSlots::Registry::this_thread().user = &attached;
         const std::lock_guard owned(mutex_);
         slots_.enter_as_owner();
         slots_.allow();
@@ -84,6 +84,20 @@ class DetachableLock {
     }
 
   private:
+    // As the shim's readers do.
+    bool enter_at_once() {
+        switch (slots_.try_enter_at_once(&attached)) {
+            case ReaderSlots::Entered::yes:
+                return true;
+            case ReaderSlots::Entered::taken_back_later:
+                slots_.take_back();
+                return false;
+            case ReaderSlots::Entered::no:
+                break;
+        }
+        return false;
+    }
+
     static inline thread_local std::atomic<bool> attached{true};
 
     std::mutex mutex_;

@@ -46,6 +46,72 @@ TEST(ReaderSlots, AllowLetsReadersIn) {
     slots.leave();
 }
 
+TEST(ReaderSlots, EntersAtOnceWhereNothingHasToBeCalled) {
+    using Entered = ReaderSlots::Entered;
+    ReaderSlots slots;
+    ReaderSlots other;
+    int user = 0;
+    ReaderSlots::Registry::this_thread();
+    EXPECT_EQ(slots.try_enter_at_once(&user), Entered::no) << "the gate is closed";
+    slots.allow();
+    other.allow();
+    ASSERT_EQ(slots.try_enter_at_once(&user), Entered::yes);
+    EXPECT_EQ(ReaderSlots::Registry::this_thread().user.load(), &user);
+    ASSERT_EQ(slots.try_enter_at_once(&user), Entered::yes);
+    EXPECT_EQ(slots.depth(), 2U);
+    EXPECT_FALSE(elsewhere([&] { return try_revoke(slots); }));
+    EXPECT_EQ(other.try_enter_at_once(&user), Entered::no) << "inside another lock";
+    slots.leave();
+    slots.leave();
+    EXPECT_TRUE(elsewhere([&] { return try_revoke(slots); }));
+}
+
+TEST(ReaderSlots, AThreadsFirstTimeIsNotAtOnce) {
+    ReaderSlots slots;
+    slots.allow();
+    EXPECT_EQ(elsewhere([&] { return slots.try_enter_at_once(nullptr); }),
+              ReaderSlots::Entered::no);
+}
+
+TEST(ReaderSlots, ARefusedReaderTakesItsAnnouncementBack) {
+    ReaderSlots slots;
+    slots.allow();
+    ReaderSlots::Registry::this_thread();
+    // The writer closes the gate between the reader's first look at it and its second one.
+    std::atomic<int> refused = 0;
+    std::atomic<bool> end = false;
+    std::thread reader([&] {
+        ReaderSlots::Registry::this_thread();
+        while (!end) {
+            switch (slots.try_enter_at_once(nullptr)) {
+                case ReaderSlots::Entered::yes:
+                    slots.leave();
+                    break;
+                case ReaderSlots::Entered::taken_back_later:
+                    slots.take_back();
+                    ++refused;
+                    break;
+                case ReaderSlots::Entered::no:
+                    break;
+            }
+        }
+    });
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    while (refused == 0 && std::chrono::steady_clock::now() < deadline) {
+        while (!try_revoke(slots)) {
+        }
+        EXPECT_FALSE(slots.readers_possible());
+        slots.open();
+        EXPECT_TRUE(slots.try_enter_again());
+        slots.leave();
+        slots.end_open();
+    }
+    end = true;
+    reader.join();
+    EXPECT_TRUE(try_revoke(slots));
+    EXPECT_GT(refused, 0) << "the test has not seen what it is for";
+}
+
 TEST(ReaderSlots, RevokeSeesAReader) {
     ReaderSlots slots;
     slots.allow();

@@ -173,6 +173,7 @@ TEST(Thunks, LetForcedUnwindingPass) {
 
 TEST(Thunks, ShowTheCallerBehindThem) {
     expected_caller = caller;
+    walks_that_arrived = walks_that_did_not = 0;
     EXPECT_EQ(caller(thunk_for(walk_from_inside)), 2);
     EXPECT_EQ(walks_that_arrived, 1);
     EXPECT_EQ(walks_that_did_not, 0);
@@ -198,6 +199,7 @@ void on_step(int, siginfo_t*, void* context) {
 // Debuggers and profilers stop anywhere, not only where calls return to.
 TEST(Thunks, ShowTheCallerAtEveryInstruction) {
     expected_caller = caller;
+    walks_that_arrived = walks_that_did_not = 0;
     struct sigaction action {};
     action.sa_sigaction = on_step;
     action.sa_flags = SA_SIGINFO;
