@@ -228,6 +228,9 @@ __attribute__((noinline)) std::intptr_t enter_alone(std::intptr_t a0, std::intpt
             sweep_if_due();
             return result;
         }
+    } else if (entry->kind == EntryKind::deallocator) {
+        deallocate_guarded(*entry, reinterpret_cast<PyObject*>(a0));
+        return 0;
     }
     return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
 }

@@ -82,16 +82,18 @@ bool ExclusiveHold::enter_nested() {
 }
 
 void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {
+    // By an enclosing hold, or by a section of the legacy code's own.
+    const bool locked_already = argument != nullptr && has_in_force(&argument->ob_mutex);
+    PyObject* const to_lock = locked_already ? nullptr : argument;
     if (ExclusiveHold* lender = find_lender()) {
-        const bool locked_already = lender->argument_ == argument;
-        if (locked_already && is_covered()) {
+        if (to_lock == nullptr && is_covered()) {
             state_ = State::covered;
             return;
         }
-        if (borrow_from(*lender, locked_already ? nullptr : argument))
+        if (borrow_from(*lender, to_lock))
             return;
     }
-    wait_for(argument);
+    wait_for(to_lock);
 }
 
 // CPython's own slow path: it detaches the thread while it waits, so nothing that this thread holds
@@ -290,7 +292,7 @@ void ExclusiveHold::take_again() {
 }
 
 bool ExclusiveHold::has_in_force(const PyMutex* mutex) {
-    const PyThreadState* thread = PyThreadState_GetUnchecked();
+    const PyThreadState* thread = thread_state();
     if (thread == nullptr)
         return false;
     std::uintptr_t tagged = thread->critical_section;

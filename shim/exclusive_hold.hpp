@@ -35,6 +35,25 @@ struct ThreadRecord {
 extern thread_local constinit ThreadRecord thread_record
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
+// Where CPython keeps the calling thread's state, or 0 when that is not known.
+extern const thread_accessor::Offset thread_state_offset;
+
+// The same as PyThreadState_GetUnchecked() where that needs no call; else null.
+inline PyThreadState* thread_state_at_once() {
+#ifdef __x86_64__
+    if (thread_state_offset == 0) [[unlikely]]
+        return nullptr;
+    return thread_accessor::read<PyThreadState>(thread_state_offset);
+#else
+    return PyThreadState_GetUnchecked();
+#endif
+}
+
+inline PyThreadState* thread_state() {
+    PyThreadState* const thread = thread_state_at_once();
+    return thread != nullptr ? thread : PyThreadState_GetUnchecked();
+}
+
 class ExclusiveHold {
   public:
     // `argument`, when given, is a list, dict or set that is locked together with the domain, so
@@ -133,10 +152,14 @@ class ExclusiveHold {
         return hold != nullptr && hold->argument_ == object;
     }
 
+    // True when this thread has locked `object` in any way, be it in a section of the legacy code's
+    // own: locking it again would cost the thread everything that it has locked, and much time.
+    static bool has_section_of(const PyObject* object) { return has_in_force(&object->ob_mutex); }
+
     // True when this thread's hold of the domain is in force at this moment: taken and not
     // suspended.
     static bool in_force(Domain& domain) {
-        const PyThreadState* thread = PyThreadState_GetUnchecked();
+        const PyThreadState* thread = thread_state();
         return thread != nullptr && thread->critical_section != 0 && has_in_force(domain.mutex());
     }
 
@@ -233,20 +256,6 @@ void set_switch_interval(double seconds);
 
 // --- the path of every guarded call, inline ---
 
-// Where CPython keeps the calling thread's state, or 0 when that is not known.
-extern const thread_accessor::Offset thread_state_offset;
-
-// The same as PyThreadState_GetUnchecked() where that needs no call; else null.
-inline PyThreadState* thread_state_at_once() {
-#ifdef __x86_64__
-    if (thread_state_offset == 0) [[unlikely]]
-        return nullptr;
-    return thread_accessor::read<PyThreadState>(thread_state_offset);
-#else
-    return PyThreadState_GetUnchecked();
-#endif
-}
-
 inline bool section_locks(std::uintptr_t tagged, const PyMutex* mutex) {
     if (tagged == 0 || (tagged & section_inactive) != 0)
         return false;
@@ -286,7 +295,7 @@ inline void ExclusiveHold::list() {
 }
 
 inline ExclusiveHold::ExclusiveHold(Domain& domain, PyObject* lock, Unentered)
-    : ExclusiveHold(domain, lock, PyThreadState_GetUnchecked(), Unlisted{}) {
+    : ExclusiveHold(domain, lock, thread_state(), Unlisted{}) {
     list();
 }
 

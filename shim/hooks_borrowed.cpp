@@ -26,7 +26,7 @@ int next_entry(PyObject* dict, Py_ssize_t* position, PyObject*& key, PyObject*& 
 // Runs `body` with the container locked, if it is not locked already.
 template <typename Body>
 auto locked(PyObject* container, Body body) {
-    if (ExclusiveHold::has_locked(container))
+    if (ExclusiveHold::has_section_of(container))
         return body();
     PyCriticalSection section;
     PyCriticalSection_Begin(&section, container);

@@ -49,6 +49,15 @@ def test_dict_that_is_no_argument_walked_while_mutated_control(unguarded: Stage)
     unguarded.assert_hazard("dict_walker.py", "walk_attribute")
 
 
+def test_dict_walked_in_a_section_of_its_own(guarded: Stage) -> None:
+    report = guarded.check("own_section.py")
+    assert report["walks"] > 100
+
+
+def test_dict_walked_in_a_section_of_its_own_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("own_section.py")
+
+
 def test_list_read_by_macro_while_mutated(guarded: Stage) -> None:
     report = guarded.check("macro_list_reader.py")
     assert report["reads"] > 100
