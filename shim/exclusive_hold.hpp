@@ -81,7 +81,7 @@ class ExclusiveHold {
     bool must_prepare() const { return must_prepare_; }
     void prepare();
 
-    // Takes the domain only if that needs no waiting; held() says whether it did.
+    // Takes the domain only if it becomes free within a moment; held() says whether it did.
     struct TryOnly {};
     ExclusiveHold(Domain& domain, TryOnly);
 
@@ -197,6 +197,7 @@ class ExclusiveHold {
     void list();
     bool enter_nested();
     void enter_nested_or_wait(PyObject* argument);
+    bool spin_for(PyObject* argument);
     void wait_for(PyObject* argument);
     void wait_for_lock(PyObject* argument);
     bool is_covered() const;
@@ -382,8 +383,8 @@ inline void ExclusiveHold::read_at_once() {
 
 inline ExclusiveHold::ExclusiveHold(Domain& domain, TryOnly)
     : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
-    if (thread_ != nullptr && (thread_->critical_section == 0 || !enter_nested()))
-        try_alone();
+    if (thread_ != nullptr && (thread_->critical_section == 0 || !enter_nested()) && !try_alone())
+        spin_for(nullptr);
 }
 
 inline bool ExclusiveHold::try_fast(PyObject* argument) {
