@@ -2,7 +2,8 @@
 
 As a plugin of pytest: `-p recorder`. As a program, for suites that are made of unittest's
 `test_suite()` functions: `recorder.py MODULE_OR_PACKAGE...`. PYTHONNOGIL_RECORD names the file to
-write, which also tells whether the GIL was off at the end and what became of each extension module.
+write, which also tells whether the GIL was off at the end, what became of each extension module and
+which function pointers of theirs CPython then held.
 """
 
 import importlib
@@ -20,22 +21,39 @@ _outcomes: Outcomes = {}
 
 def write() -> None:
     """Write the record. The file appears complete or not at all."""
-    record: dict[str, Any] = {"outcomes": _outcomes, "gil": sys._is_gil_enabled(), "modules": {}}
+    record: dict[str, Any] = {
+        "outcomes": _outcomes,
+        "gil": sys._is_gil_enabled(),
+        "modules": {},
+        "entries": [],
+    }
     if os.environ.get("PYTHONNOGIL_MODE") != "off":
-        import pythonnogil
-
-        record["modules"] = {
-            module["name"]: [module["verdict"], module["entries"]]
-            for module in pythonnogil.modules()
-        }
+        record |= guarded_modules()
     path = os.environ["PYTHONNOGIL_RECORD"]
     with open(f"{path}.part", "w") as file:
         json.dump(record, file)
     os.replace(f"{path}.part", path)
 
 
+def guarded_modules() -> dict[str, Any]:
+    """Tell what became of each extension module, and take the census of entries."""
+    import pythonnogil
+    from pythonnogil import _entries
+
+    modules = {one["name"]: [one["verdict"], one["entries"]] for one in pythonnogil.modules()}
+    # Where the GIL came on after all, the guard is not there to be counted.
+    entries = [] if sys._is_gil_enabled() else _entries.take_census()
+    return {"modules": modules, "entries": [entry.as_dict() for entry in entries]}
+
+
 def pytest_runtest_logreport(report: Any) -> None:
-    """Take down one phase of one test; what went wrong outside its body counts as an error."""
+    """Take down one phase of one test; what went wrong outside its body counts as an error.
+
+    Parts of a test (subTest) have reports of their own; there may be thousands, so only those that
+    failed are taken down.
+    """
+    if hasattr(report, "context") and not report.failed:
+        return
     if report.when == "call":
         add(_outcomes, report.nodeid, report.outcome)
     elif report.failed:

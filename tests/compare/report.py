@@ -1,7 +1,7 @@
 """The result of a comparison: a table for people, and a JUnit file for the sum of tests/run."""
 
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
@@ -15,6 +15,7 @@ class Row:
     passed: int = 0
     seconds: float = 0.0
     verdict: str = ""
+    further: list[str] = field(default_factory=list)
 
     def cells(self) -> list[str]:
         """Return the text of each column."""
@@ -25,14 +26,16 @@ class Row:
             f"{self.passed:,}",
             f"{self.seconds:.0f} s",
             self.verdict,
+            *self.further,
         ]
 
 
 class Report:
     """Collects the results of a comparison and says them as they come."""
 
-    def __init__(self, title: str) -> None:
-        """Begin a report that is called *title*."""
+    def __init__(self, title: str, further: list[str] | None = None) -> None:
+        """Begin a report that is called *title*; *further* columns come last."""
+        self._further = further or []
         self._rows: list[Row] = []
         self._suite = ElementTree.Element("testsuite", name=title)
         self.good = True
@@ -60,6 +63,7 @@ class Report:
     def table(self) -> str:
         """Return the rows as a table in Markdown."""
         heading = ["what", "kind", "tests", "pass with GIL", "time", "guarded"]
+        heading += self._further
         lines = [heading, ["---"] * len(heading), *[row.cells() for row in self._rows]]
         return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -2,7 +2,8 @@
 
 Each package is built from its source distribution once. Its tests then run once with the GIL and
 without pythonnogil, which is the reference, and N times guarded with the GIL off; every test must
-come out the same. Exit code 0 when all do.
+come out the same. After its tests, no function pointer of a package that CPython holds may be
+unguarded and need a guard. Exit code 0 when all this is so.
 """
 
 import argparse
@@ -32,24 +33,28 @@ class Judgement:
     passed: int = 0
     same: int = 0
     troubles: list[str] = field(default_factory=list)
+    entries: list[str] = field(default_factory=list)
 
 
-def judge(suite: Suite, built: building.Built, rounds: int, logs: Path) -> Judgement:
-    """Run *suite* with the GIL and *rounds* times guarded, and compare."""
+def judge(suite: Suite, built: building.Built, options: argparse.Namespace) -> Judgement:
+    """Run *suite* with the GIL and several times guarded, and compare."""
     judgement = Judgement()
+    logs, patience = options.logs, options.patience
     try:
-        reference = running.run(
-            suite, built, running.WITH_GIL, logs / f"{suite.package}-with-gil.log"
-        )
+        log = logs / f"{suite.package}-with-gil.log"
+        reference = running.run(suite, built, running.WITH_GIL, log, patience)
+        running.check_reference(reference)
     except running.RunError as error:
         judgement.troubles.append(f"with the GIL: {error}")
         return judgement
     judgement.tests = len(reference.outcomes)
     judgement.passed = list(reference.outcomes.values()).count(PASSED)
-    for number in range(1, rounds + 1):
+    for number in range(1, options.rounds + 1):
         log = logs / f"{suite.package}-guarded-{number}.log"
         try:
-            guarded = running.run(suite, built, running.GUARDED, log)
+            guarded = running.run(suite, built, running.GUARDED, log, patience)
+            counts = [len(guarded.entries_that_are(status)) for status in running.ENTRIES]
+            judgement.entries = [f"{count:,}" for count in counts]
             running.check_guard(suite, guarded)
         except running.RunError as error:
             judgement.troubles.append(f"guarded run {number}: {error}")
@@ -79,8 +84,8 @@ def prove(suite: Suite, options: argparse.Namespace, report: Report) -> None:
     except building.BuildError as error:
         report.add(row, 0, options.rounds, [f"it could not be built: {error}"])
         return
-    judgement = judge(suite, built, options.rounds, options.logs)
-    row.tests, row.passed = judgement.tests, judgement.passed
+    judgement = judge(suite, built, options)
+    row.tests, row.passed, row.further = judgement.tests, judgement.passed, judgement.entries
     row.seconds = time.monotonic() - started
     report.add(row, judgement.same, options.rounds, judgement.troubles)
 
@@ -90,6 +95,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/real/suites", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="PACKAGE", help="only these packages")
     parser.add_argument("--rounds", type=int, default=1, help="guarded runs of each (default: 1)")
+    parser.add_argument(
+        "--patience", type=float, default=1.0, help="factor of all time limits (default: 1)"
+    )
     parser.add_argument("--cache", type=Path, required=True, help="where built packages are kept")
     parser.add_argument("--logs", type=Path, default=Path("build/suites"), help="for the output")
     parser.add_argument("--junit", type=Path, help="write the result in JUnit format")
@@ -106,7 +114,9 @@ def main() -> int:
     if unknown:
         print(f"error: suites.toml has no package {', '.join(sorted(unknown))}", file=sys.stderr)
         return 2
-    report = Report("own tests of real packages")
+    report = Report(
+        "own tests of real packages", [f"entries {status}" for status in running.ENTRIES]
+    )
     for suite in suites:
         if not options.names or suite.package in options.names:
             prove(suite, options, report)

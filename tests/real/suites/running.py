@@ -10,13 +10,16 @@ from pathlib import Path
 from building import Built
 from catalogue import Suite
 
-from outcomes import Outcomes, from_record
+from outcomes import PASSED, Outcomes, from_record
 
 RECORDER = Path(__file__).resolve().parents[2] / "compare"
 GRACE = 10.0
 _LEFT_OUT_PLUGINS = ("cacheprovider", "run-parallel", "xdist")
 WITH_GIL = {"PYTHONNOGIL_MODE": "off", "PYTHON_GIL": "1"}
 GUARDED = {"PYTHONNOGIL_MODE": "gil"}
+# As the census of entries (`python -m pythonnogil entries`) calls them, in the order of the table.
+NOT_GUARDED = "not guarded"
+ENTRIES = ["guarded", "not needed", NOT_GUARDED]
 
 
 class RunError(Exception):
@@ -30,6 +33,11 @@ class Run:
     outcomes: Outcomes
     gil: bool
     modules: dict[str, list[object]]
+    entries: list[dict[str, str]]
+
+    def entries_that_are(self, status: str) -> list[dict[str, str]]:
+        """List the function pointers of legacy code that are *status*."""
+        return [entry for entry in self.entries if entry["status"] == status]
 
 
 def command(suite: Suite) -> list[str]:
@@ -81,8 +89,9 @@ def finish(child: subprocess.Popen[bytes], limit: float) -> str:
     return f"ended with {code}"
 
 
-def run(suite: Suite, built: Built, mode: dict[str, str], log: Path) -> Run:
-    """Run the tests once; their output goes to *log*."""
+def run(suite: Suite, built: Built, mode: dict[str, str], log: Path, patience: float) -> Run:
+    """Run the tests once; their output goes to *log*, their time limit is *patience* times as long.
+    """
     record = log.with_suffix(".json")
     record.unlink(missing_ok=True)
     with log.open("wb") as output:
@@ -95,13 +104,22 @@ def run(suite: Suite, built: Built, mode: dict[str, str], log: Path) -> Run:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        ending = finish(child, suite.limit)
+        ending = finish(child, suite.limit * patience)
     if not record.exists() or "running" in ending or "with -" in ending:
         raise RunError(f"the tests' process {ending}; see {log}")
     outcomes, state = from_record(record)
     if not outcomes:
         raise RunError(f"no test ran; see {log}")
-    return Run(outcomes, bool(state["gil"]), dict(state["modules"]))
+    return Run(outcomes, bool(state["gil"]), dict(state["modules"]), list(state["entries"]))
+
+
+def check_reference(run: Run) -> None:
+    """See to it that there is something to compare: tests that could be read, and passed."""
+    unread = [test for test in run.outcomes if test.endswith("(collection)")]
+    if unread:
+        raise RunError(f"{unread[0].removesuffix(' (collection)')} could not be collected")
+    if PASSED not in run.outcomes.values():
+        raise RunError("no test passed")
 
 
 def check_guard(suite: Suite, run: Run) -> None:
@@ -112,3 +130,10 @@ def check_guard(suite: Suite, run: Run) -> None:
         verdict, entries = run.modules.get(module, ["not imported", 0])
         if verdict != "legacy" or not entries:
             raise RunError(f"{module} was not guarded: {verdict}, {entries} entries")
+    open_ways = run.entries_that_are(NOT_GUARDED)
+    if open_ways:
+        first = open_ways[0]
+        raise RunError(
+            f"{len(open_ways)} entries are not guarded, among them {first['slot']} of "
+            f"{first['owner']}: {first['function']}"
+        )
