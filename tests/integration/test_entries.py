@@ -16,6 +16,7 @@ from pythonnogil._registrations import REGISTRATIONS
 LEFT_OUT = {
     "failing_exec",
     "failing_init",
+    "fails_early",
     "libprivate_library_core",
     "libwitness",
     "not_a_module",
@@ -164,6 +165,27 @@ def test_text_names_what_is_not_guarded(with_planted: str) -> None:
     assert "  not guarded: type unguarded_entries.Type, tp_repr: unguarded_entries." in done.stdout
     assert "  guarded: " not in done.stdout
     assert "  guarded: " in entries(with_planted, "--all", "planted").stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [("failing_init", []), ("fails_early", []), ("static_counter", ["-W", "error"])],
+)
+def test_what_a_failed_import_leaves_stays_guarded(
+    extensions: Path, module: str, options: list[str]
+) -> None:
+    code = (
+        "import importlib, sys\n"
+        f"try: importlib.import_module({module!r})\n"
+        "except Exception: pass\n"
+        "else: sys.exit('it did not fail')\n"
+        "from pythonnogil import _entries\n"
+        "for one in _entries.take_census(): print(one.status, one.function, sep=': ')\n"
+    )
+    done = run_python(*options, "-c", code, env=clean_environment(PYTHONPATH=extensions))
+    assert done.rc == 0, done.stderr
+    assert "guarded: PyModule_Create2" in done.lines()
+    assert [line for line in done.lines() if line.startswith("not guarded")] == []
 
 
 def test_nothing_legacy(extensions: Path) -> None:
