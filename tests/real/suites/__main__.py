@@ -10,13 +10,15 @@ import argparse
 import shutil
 import sys
 import time
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "compare"))
 
 import building  # noqa: E402  after the line above, through which it is found
 import catalogue  # noqa: E402
+import postgresql  # noqa: E402
 import running  # noqa: E402
 from catalogue import Suite  # noqa: E402
 from outcomes import PASSED, differences  # noqa: E402
@@ -65,17 +67,28 @@ def judge(suite: Suite, built: building.Built, options: argparse.Namespace) -> J
     return judgement
 
 
-def missing_command(suite: Suite) -> str | None:
-    """Name a program that building *suite* needs and that is not there."""
+def judge_with_server(suite: Suite, built: building.Built, options: argparse.Namespace) -> Judgement:
+    """Judge *suite* while a server runs, if it needs one."""
+    try:
+        with postgresql.server() if suite.postgresql else nullcontext("") as server:
+            return judge(suite, replace(built, server=server), options)
+    except postgresql.ServerError as error:
+        return Judgement(troubles=[f"there is no PostgreSQL server: {error}"])
+
+
+def missing_program(suite: Suite) -> str | None:
+    """Name a program that *suite* needs and that is not there."""
+    if suite.postgresql and postgresql.programs() is None:
+        return "PostgreSQL server"
     return next((name for name in suite.needs if shutil.which(name) is None), None)
 
 
 def prove(suite: Suite, options: argparse.Namespace, report: Report) -> None:
     """Build and judge one suite, and put what came out into the report."""
     row = Row(f"{suite.package} {suite.version}", suite.technology)
-    missing = missing_command(suite)
+    missing = missing_program(suite)
     if missing:
-        report.skip(row, f"there is no {missing} to build it with")
+        report.skip(row, f"there is no {missing}")
         return
     print(f"{suite.package} {suite.version} ...", flush=True)
     started = time.monotonic()
@@ -84,7 +97,7 @@ def prove(suite: Suite, options: argparse.Namespace, report: Report) -> None:
     except building.BuildError as error:
         report.add(row, 0, options.rounds, [f"it could not be built: {error}"])
         return
-    judgement = judge(suite, built, options)
+    judgement = judge_with_server(suite, built, options)
     row.tests, row.passed, row.further = judgement.tests, judgement.passed, judgement.entries
     row.seconds = time.monotonic() - started
     report.add(row, judgement.same, options.rounds, judgement.troubles)

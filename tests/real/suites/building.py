@@ -23,11 +23,12 @@ class BuildError(Exception):
 
 @dataclass(frozen=True)
 class Built:
-    """A suite that is ready to run: its unpacked sources, and the folders to import from."""
+    """A suite that is ready to run: its unpacked sources, the folders to import from, a server."""
 
     source: Path
     site: Path
     used: list[Path]
+    server: str = ""
 
 
 class Workshop:

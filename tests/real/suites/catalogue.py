@@ -32,7 +32,8 @@ class Suite:
     unpacked sources. The package is imported from the folder it was installed in, or, with
     in_place, from that folder of its sources, where its extension modules are put; the path names
     further folders of the sources that its tests import from. What it uses are packages of this
-    catalogue. A test to leave out is one whose result also changes from run to run with the
+    catalogue. With postgresql, a server runs meanwhile; {server} in the environment of the tests
+    stands for the folder of its socket. A test to leave out is one whose result also changes from run to run with the
     GIL, or that no test environment of ours can have; the reason stands beside it.
     """
 
@@ -47,6 +48,7 @@ class Suite:
     uses: list[str] = field(default_factory=list)
     requirements: list[str] = field(default_factory=list)
     needs: list[str] = field(default_factory=list)
+    postgresql: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     leave_out: dict[str, str] = field(default_factory=dict)
     limit: float = 120.0

@@ -61,6 +61,7 @@ def environment(suite: Suite, built: Built, mode: dict[str, str], record: Path) 
     own = [built.source / suite.in_place] if suite.in_place else []
     further = [built.source / folder for folder in suite.path]
     places = [*own, built.site, *built.used, RECORDER, *further]
+    names = {"source": built.source, "server": built.server}
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     return {
         **kept,
@@ -69,7 +70,7 @@ def environment(suite: Suite, built: Built, mode: dict[str, str], record: Path) 
         "PYTHONFAULTHANDLER": "1",
         "PYTHONHASHSEED": "0",
         "PYTHONNOGIL_RECORD": str(record),
-        **{name: value.format(source=built.source) for name, value in suite.environment.items()},
+        **{name: value.format_map(names) for name, value in suite.environment.items()},
         **mode,
     }
 
