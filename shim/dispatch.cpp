@@ -6,6 +6,7 @@
 #include "shim/main_thread_calls.hpp"
 #include "shim/python_subclass.hpp"
 #include "shim/quarantine.hpp"
+#include "shim/recorder.hpp"
 #include "shim/stack_switch.hpp"
 #include "shim/thunk_pool.hpp"
 
@@ -138,8 +139,17 @@ std::intptr_t call_on_main_thread(const Entry& entry, const Arguments& a) {
         .value_or(entry.failure);
 }
 
-std::intptr_t dispatch_by_access(const Entry& entry, const Arguments& a) {
-    switch (entry.access) {
+std::intptr_t call_watcher(const Entry& entry, const Arguments& a) {
+    ExclusiveHold hold(*entry.domain, ExclusiveHold::WaitAttached{});
+    return call_in(hold, entry, a);
+}
+
+std::intptr_t call_observed(const Entry& entry, const Arguments& a);
+
+std::intptr_t dispatch_by_access(const Entry& entry, Access access, const Arguments& a) {
+    switch (access) {
+        case Access::observed:
+            return call_observed(entry, a);
         case Access::shared:
             return call_shared(entry, a);
         case Access::receiver:
@@ -153,17 +163,35 @@ std::intptr_t dispatch_by_access(const Entry& entry, const Arguments& a) {
         case Access::open:
             return call(entry, a);
         case Access::exclusive:
-            break;
+            return entry.kind == EntryKind::watcher ? call_watcher(entry, a) : call_alone(entry, a);
     }
     return call_alone(entry, a);
 }
 
-// Four arguments are all that any watcher has.
-std::intptr_t call_watcher(const Entry& entry, std::intptr_t a0, std::intptr_t a1, std::intptr_t a2,
-                           std::intptr_t a3) {
-    ExclusiveHold hold(*entry.domain, ExclusiveHold::WaitAttached{});
-    const std::intptr_t result = entry.function(a0, a1, a2, a3, 0, 0);
-    hold.leave();
+void sweep_if_due() {
+    if (quarantine::is_due() && thread_record.innermost == nullptr) [[unlikely]]
+        quarantine::sweep();
+}
+
+// Around deallocators and watchers CPython may be in the middle of anything.
+void sweep_after(const Entry& entry, Access access) {
+    if (access == Access::exclusive && entry.kind <= EntryKind::constructor)
+        sweep_if_due();
+}
+
+std::intptr_t call_and_record(const Entry& entry, const Arguments& a) {
+    const ObservedCall observed(entry);
+    return dispatch_by_access(entry, entry.own_access, a);
+}
+
+// The main thread calls the thunk, so the call is recorded there.
+std::intptr_t call_observed(const Entry& entry, const Arguments& a) {
+    if (entry.own_access == Access::main_thread && !main_thread_calls::on_main_thread()) {
+        const ObservedCall observed(entry, ObservedCall::Delegated{});
+        return call_on_main_thread(entry, a);
+    }
+    const std::intptr_t result = call_and_record(entry, a);
+    sweep_after(entry, entry.own_access);
     return result;
 }
 
@@ -189,21 +217,13 @@ inline __attribute__((always_inline)) std::intptr_t call_at_once(
     return result;
 }
 
-void sweep_if_due() {
-    if (quarantine::is_due() && thread_record.innermost == nullptr) [[unlikely]]
-        quarantine::sweep();
-}
-
 __attribute__((noinline)) std::intptr_t enter_by_access(std::intptr_t a0, std::intptr_t a1,
                                                         std::intptr_t a2, std::intptr_t a3,
                                                         std::intptr_t a4, std::intptr_t a5,
                                                         const Entry* entry) {
-    if (entry->kind == EntryKind::watcher && entry->access == Access::exclusive)
-        return call_watcher(*entry, a0, a1, a2, a3);
-    const std::intptr_t result = dispatch_by_access(*entry, {a0, a1, a2, a3, a4, a5});
-    // Around a deallocation CPython may be in the middle of anything.
-    if (entry->access == Access::exclusive && entry->kind != EntryKind::deallocator)
-        sweep_if_due();
+    const Access access = entry->access;
+    const std::intptr_t result = dispatch_by_access(*entry, access, {a0, a1, a2, a3, a4, a5});
+    sweep_after(*entry, access);
     return result;
 }
 

@@ -6,6 +6,8 @@
 
 #include <atomic>
 
+#include "shim/recorder.hpp"
+
 namespace pythonnogil::shim {
 
 thread_local constinit ThreadRecord thread_record{nullptr, nullptr, 0, false};
@@ -71,15 +73,21 @@ ExclusiveHold::ExclusiveHold(Domain& domain, WaitAttached)
     : ExclusiveHold(domain, domain.lock_object(), Unentered{}) {
     if (thread_ == nullptr || enter_nested())
         return;
+    if (!try_fast(nullptr) && !wait_attached())
+        wait_for(nullptr);
+}
+
+// False when the domain has stayed taken for long.
+bool ExclusiveHold::wait_attached() {
+    const recorder::Wait wait;
     const std::int64_t give_up_at =
         monotonic_ns() + 4 * switch_interval_ns.load(std::memory_order_relaxed);
     while (!try_fast(nullptr)) {
-        if (monotonic_ns() > give_up_at) {
-            wait_for(nullptr);
-            return;
-        }
+        if (monotonic_ns() > give_up_at)
+            return false;
         sched_yield();
     }
+    return true;
 }
 
 // True when an enclosing hold of this thread has the domain.
@@ -112,6 +120,7 @@ void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {
 // time on carrying the lock from one processor to the other. So it looks twice only, and not at
 // once. It gives up when others sleep already: they were first.
 bool ExclusiveHold::spin_for(PyObject* argument) {
+    const recorder::Wait wait;
     for (const int pauses : {first_pauses, 2 * first_pauses}) {
         for (int i = 0; i < pauses; ++i)
             pause_processor();
@@ -133,6 +142,8 @@ void ExclusiveHold::wait_for(PyObject* argument) {
 }
 
 void ExclusiveHold::wait_for_lock(PyObject* argument) {
+    const recorder::Wait wait(is_taken() || domain_->is_reserved() ||
+                              (argument != nullptr && is_locked(argument->ob_mutex)));
     const std::int64_t since = monotonic_ns();
     if (Py_IsFinalizing() && locks_domain()) [[unlikely]]
         domain_->take_from_ended_threads(count_of_this_thread(*domain_));
@@ -312,12 +323,14 @@ bool ExclusiveHold::give_up() {
         return false;
     end_writing();
     state_ = State::none;
+    recorder::leave();
     return true;
 }
 
 void ExclusiveHold::take_again() {
     if (!try_fast(nullptr))
         enter_nested_or_wait(nullptr);
+    recorder::come_back();
 }
 
 bool ExclusiveHold::has_in_force(const PyMutex* mutex) {

@@ -156,6 +156,9 @@ class ExclusiveHold {
     // own: locking it again would cost the thread everything that it has locked, and much time.
     static bool has_section_of(const PyObject* object) { return has_in_force(&object->ob_mutex); }
 
+    // True when a detached thread that attaches now would have to wait for what this hold locked.
+    bool is_taken() const { return is_locked(*mutex()); }
+
     // True when this thread's hold of the domain is in force at this moment: taken and not
     // suspended.
     static bool in_force(Domain& domain) {
@@ -196,6 +199,7 @@ class ExclusiveHold {
     void read_at_once();
     void list();
     bool enter_nested();
+    bool wait_attached();
     void enter_nested_or_wait(PyObject* argument);
     bool spin_for(PyObject* argument);
     void wait_for(PyObject* argument);

@@ -10,6 +10,8 @@
 #include <filesystem>
 #include <mutex>
 
+#include "shim/recorder.hpp"
+
 namespace pythonnogil::shim::gil_lease {
 
 namespace {
@@ -410,6 +412,7 @@ bool pin() {
         PyErr_SetString(PyExc_RuntimeError, "pythonnogil: gil_lease::configure() was not called");
         return false;
     }
+    const recorder::Wait wait;
     PyThreadState* thread = PyEval_SaveThread();
     const std::string failure = ask_for_lease();
     PyEval_RestoreThread(thread);

@@ -230,8 +230,13 @@ void* guarded(void* function, EntryKind kind, const EntryName& name, const void*
     const GuardPlan& plan = own == nullptr ? guard_plans::standard() : *own;
     Guarding guarding = plan.guarding_of(full_name, name.has_receiver);
     guarding.failure = name.failure;
-    void* const thunk = thunk_pool::claim(function, kind, guarding, full_name);
     ImportInProgress* import = ImportInProgress::current();
+    EntryOrigin origin{site};
+    if (import != nullptr) {
+        origin.module = import->name();
+        origin.path = import->path();
+    }
+    void* const thunk = thunk_pool::claim(function, kind, guarding, full_name, origin);
     if (import != nullptr && import->can_declare_late())
         import->remember_thunk(thunk);
     return thunk;

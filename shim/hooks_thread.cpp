@@ -12,6 +12,7 @@
 #include "shim/gil_lease.hpp"
 #include "shim/guard_plan.hpp"
 #include "shim/hooks.hpp"
+#include "shim/recorder.hpp"
 
 namespace pythonnogil::shim::hooks {
 
@@ -69,7 +70,9 @@ bool comes_back(PyThreadState* thread) {
 // Whatever comes back from a detachment gets what it had. A thread state that comes from outside
 // Python gets a hold of its own.
 void attached(PyThreadState* thread, const void* caller) {
-    if (!comes_back(thread))
+    if (comes_back(thread))
+        recorder::come_back();
+    else
         push(false, caller);
 }
 
@@ -84,8 +87,20 @@ bool end_attachment() {
 
 void detaches() {
     PyThreadState* thread = PyThreadState_GetUnchecked();
-    if (!end_attachment())
-        detached_inside.push_back(thread);
+    if (end_attachment())
+        return;
+    detached_inside.push_back(thread);
+    recorder::leave();
+}
+
+// CPython takes a section up while it attaches the thread.
+void attach(void (*function)(PyThreadState*), PyThreadState* thread, const void* caller) {
+    const ExclusiveHold* const hold = thread_record.innermost;
+    {
+        const recorder::Wait wait(hold != nullptr && hold->is_taken());
+        function(thread);
+    }
+    attached(thread, caller);
 }
 
 // For functions of CPython's that may leave another thread state attached than they found.
@@ -137,13 +152,11 @@ void PyThreadState_Release(PyThreadStateToken* token) {
 #endif
 
 void PyEval_AcquireThread(PyThreadState* thread) {
-    ::PyEval_AcquireThread(thread);
-    attached(thread, __builtin_return_address(0));
+    attach(::PyEval_AcquireThread, thread, __builtin_return_address(0));
 }
 
 void PyEval_RestoreThread(PyThreadState* thread) {
-    ::PyEval_RestoreThread(thread);
-    attached(thread, __builtin_return_address(0));
+    attach(::PyEval_RestoreThread, thread, __builtin_return_address(0));
 }
 
 void PyEval_ReleaseThread(PyThreadState* thread) {

@@ -12,6 +12,8 @@
 #include <memory>
 #include <mutex>
 
+#include "shim/recorder.hpp"
+
 namespace pythonnogil::shim::main_thread_calls {
 
 namespace {
@@ -44,6 +46,7 @@ struct Call {
     std::intptr_t result = 0;
     PyObject* exception = nullptr;
     std::exception_ptr thrown;
+    std::uint64_t taken_at = 0;  // see ticks.hpp
 };
 
 // Everything is under the mutex, which is never held while Python or legacy code runs.
@@ -71,6 +74,7 @@ std::shared_ptr<Call> take_next() {
     std::shared_ptr<Call> call = std::move(shared->queue.front());
     shared->queue.pop_front();
     call->stage = Stage::running;
+    call->taken_at = ticks::now();
     shared->last_sign = Clock::now();
     return call;
 }
@@ -325,6 +329,7 @@ std::optional<std::intptr_t> run(Function function, const Arguments& arguments) 
         return std::nullopt;
     }
     const auto call = std::make_shared<Call>(function, arguments);
+    const std::uint64_t asked_at = ticks::now();
     {
         const std::lock_guard lock(shared->mutex);
         shared->queue.push_back(call);
@@ -334,6 +339,7 @@ std::optional<std::intptr_t> run(Function function, const Arguments& arguments) 
     PyThreadState* thread = PyEval_SaveThread();
     wait_for(call);
     PyEval_RestoreThread(thread);
+    recorder::waited(asked_at, call->taken_at == 0 ? ticks::now() : call->taken_at);
     return outcome(*call);
 }
 

@@ -9,6 +9,7 @@
 #include <sched.h>
 
 #include "shim/exclusive_hold.hpp"
+#include "shim/recorder.hpp"
 
 namespace pythonnogil::shim {
 
@@ -122,11 +123,13 @@ void ExclusiveHold::let_scanners_finish() {
 void ExclusiveHold::set_reading_aside() {
     stop_reading();
     state_ = State::aside;
+    recorder::leave();
 }
 
 void ExclusiveHold::take_reading_up() {
     if (!try_read())
         wait_to_read();
+    recorder::come_back();
 }
 
 void ExclusiveHold::exclude_readers() {
@@ -138,6 +141,7 @@ void ExclusiveHold::exclude_readers() {
         },
         [&](std::uint32_t) {
             domain_->end_scan();
+            const recorder::Wait wait;
             patience.wait();
             domain_->begin_scan();
             return true;

@@ -4,6 +4,7 @@
 
 #include "shim/borrowed_pool.hpp"
 #include "shim/exclusive_hold.hpp"
+#include "shim/recorder.hpp"
 
 namespace pythonnogil::shim {
 
@@ -42,12 +43,14 @@ class StackRecord {
   public:
     StackRecord()
         : innermost_(std::exchange(thread_record.innermost, nullptr)),
-          attention_(std::exchange(thread_record.attention, 0)) {
+          attention_(std::exchange(thread_record.attention, 0)),
+          observed_(std::exchange(recorder::this_thread.innermost, nullptr)) {
         swap_borrowed();
     }
     void put_back() {
         thread_record.innermost = innermost_;
         thread_record.attention = attention_;
+        recorder::this_thread.innermost = observed_;
         swap_borrowed();
     }
 
@@ -60,6 +63,7 @@ class StackRecord {
 
     ExclusiveHold* innermost_;
     std::size_t attention_;
+    ObservedCall* observed_;
     BorrowedPool borrowed_;
 };
 
@@ -70,10 +74,12 @@ std::intptr_t call_that_switches_stacks(const Entry& entry, std::intptr_t a0, st
                                         std::intptr_t a5) {
     PyThreadState* const thread = PyThreadState_GetUnchecked();
     const std::uintptr_t sections = take_sections_off(thread);
+    recorder::leave();
     StackRecord record;
     const std::intptr_t result = entry.function(a0, a1, a2, a3, a4, a5);
     record.put_back();
     put_sections_back(thread, sections);
+    recorder::come_back();
     return result;
 }
 

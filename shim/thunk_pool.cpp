@@ -1,15 +1,16 @@
 #include "shim/thunk_pool.hpp"
 
+#include <deque>
 #include <map>
 #include <mutex>
 #include <set>
 #include <string>
 #include <tuple>
+#include <vector>
 
 extern "C" {
 // Defined by thunks_<architecture>.S: thunk_count blocks of thunk_size bytes.
 extern const char pythonnogil_thunks[] __attribute__((visibility("hidden")));
-// Read by the thunks. Zero pages until claimed.
 __attribute__((visibility("hidden"))) constinit pythonnogil::shim::Entry
     pythonnogil_entries[pythonnogil::shim::thunk_count]{};
 }
@@ -24,6 +25,8 @@ struct Pool {
     std::mutex mutex;  // guards the members below; never held while Python code runs
     std::map<std::tuple<void*, EntryKind, Guarding>, std::size_t> index_of;
     std::set<std::string> names;
+    std::deque<EntryOrigin> origins;  // by index; what is in it stays where it is
+    bool observes = false;
     std::size_t next = 0;
 };
 
@@ -49,6 +52,7 @@ void open_as(void* thunk, Access access) {
     // Another module's claim of the same function gets a thunk of its own, guarded.
     claimed_pool.index_of.erase(
         {reinterpret_cast<void*>(entry.function), entry.kind, thunk_pool::guarding_of(thunk)});
+    entry.own_access = access;
     entry.access = access;
 }
 
@@ -62,7 +66,8 @@ ThunkPoolExhausted::ThunkPoolExhausted()
 
 namespace thunk_pool {
 
-void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name) {
+void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name,
+            const EntryOrigin& origin) {
     Pool& claimed_pool = pool();
     const std::lock_guard lock(claimed_pool.mutex);
     const auto [place, is_new] =
@@ -72,14 +77,17 @@ void* claim(void* function, EntryKind kind, const Guarding& guarding, const std:
             claimed_pool.index_of.erase(place);
             throw ThunkPoolExhausted();
         }
+        claimed_pool.origins.push_back(origin);
+        const bool observed = claimed_pool.observes && is_guarded(guarding.access);
         pythonnogil_entries[claimed_pool.next++] =
             Entry{reinterpret_cast<EntryFunction>(function),
                   guarding.domain,
                   claimed_pool.names.insert(name).first->c_str(),
                   kind,
-                  guarding.access,
+                  observed ? Access::observed : guarding.access,
                   guarding.locks_arguments,
-                  guarding.failure};
+                  guarding.failure,
+                  guarding.access};
     }
     return const_cast<char*>(pythonnogil_thunks + place->second * thunk_size);
 }
@@ -91,9 +99,17 @@ bool is_thunk(const void* address) {
 }
 
 EntryFunction thunk_of(const Entry& entry) {
-    const auto index = static_cast<std::size_t>(&entry - pythonnogil_entries);
     return reinterpret_cast<EntryFunction>(
-        const_cast<char*>(pythonnogil_thunks + index * thunk_size));
+        const_cast<char*>(pythonnogil_thunks + index_of(entry) * thunk_size));
+}
+
+void observe() {
+    const std::lock_guard lock(pool().mutex);
+    pool().observes = true;
+    for (std::size_t i = 0; i < pool().next; ++i) {
+        if (is_guarding(pythonnogil_entries[i]))
+            pythonnogil_entries[i].access = Access::observed;
+    }
 }
 
 void open(void* thunk) {
@@ -106,7 +122,7 @@ void let_switch_stacks(void* thunk) {
 
 Guarding guarding_of(void* thunk) {
     const Entry& entry = entry_of(thunk);
-    return {entry.domain, entry.access, entry.locks_arguments, entry.failure};
+    return {entry.domain, entry.own_access, entry.locks_arguments, entry.failure};
 }
 
 void move_entries(Domain& from, Domain& into) {
@@ -118,7 +134,11 @@ void move_entries(Domain& from, Domain& into) {
 }
 
 bool is_guarding(const void* thunk) {
-    return is_guarded(entry_of(thunk).access);
+    return is_guarding(entry_of(thunk));
+}
+
+bool is_guarding(const Entry& entry) {
+    return is_guarded(entry.own_access);
 }
 
 void* target_of(void* address) {
@@ -132,9 +152,20 @@ void for_each_function(const std::function<void(const void*)>& visit) {
         claimed = pool().next;
     }
     for (std::size_t i = 0; i < claimed; ++i) {
-        if (is_guarded(pythonnogil_entries[i].access))
+        if (is_guarding(pythonnogil_entries[i]))
             visit(reinterpret_cast<const void*>(pythonnogil_entries[i].function));
     }
+}
+
+void for_each_entry(const std::function<void(const ClaimedEntry&)>& visit) {
+    std::vector<ClaimedEntry> claimed;
+    {
+        const std::lock_guard lock(pool().mutex);
+        for (std::size_t i = 0; i < pool().next; ++i)
+            claimed.push_back({i, pythonnogil_entries[i], pool().origins[i]});
+    }
+    for (const ClaimedEntry& entry : claimed)
+        visit(entry);
 }
 
 }  // namespace thunk_pool

@@ -52,6 +52,7 @@ enum class Access : std::uint8_t {
     main_thread,  // alone, and on the main thread
     open,         // not at all: the module declared, after all, that it needs no guard
     switching,    // nor while it lasts: with nothing held, since it may end on another C stack
+    observed,     // as its own_access says, and recorded (see recorder.hpp)
 };
 
 // How one function is guarded.
@@ -90,13 +91,32 @@ struct alignas(32) Entry {
     Relaxed<Domain*> domain;  // changes when domains are merged
     const char* name;         // for reports; lives for ever
     EntryKind kind;
-    Relaxed<Access> access;  // changes to open or switching
+    Relaxed<Access> access;  // what the dispatcher goes by: own_access, or observed
     bool locks_arguments;
     std::int8_t failure;
+    Relaxed<Access> own_access;  // changes to open or switching
 };
 static_assert(sizeof(Entry) == 32, "keep in step with thunks_*.S");
 
 inline constexpr std::size_t thunk_count = 65536;
+
+extern "C" {
+// Read by the thunks. Zero pages until claimed.
+extern Entry pythonnogil_entries[thunk_count] __attribute__((visibility("hidden")));
+}
+
+// Where an entry comes from, for reports.
+struct EntryOrigin {
+    const void* site = nullptr;  // an address in the module; null: the function's own
+    std::string module = {};     // that was being imported; empty: none
+    std::string path = {};       // of its file
+};
+
+struct ClaimedEntry {
+    std::size_t index;
+    const Entry& entry;
+    const EntryOrigin& origin;
+};
 
 class ThunkPoolExhausted : public std::runtime_error {
   public:
@@ -106,11 +126,19 @@ class ThunkPoolExhausted : public std::runtime_error {
 namespace thunk_pool {
 
 // The thunk for `function`, the same one each time for the same function, kind and guarding.
-void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name);
+void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name,
+            const EntryOrigin& origin = {});
 
 bool is_thunk(const void* address);
 
 EntryFunction thunk_of(const Entry& entry);
+
+inline std::size_t index_of(const Entry& entry) {
+    return static_cast<std::size_t>(&entry - pythonnogil_entries);
+}
+
+// From now on all entries that are guarded, and those to come, are recorded.
+void observe();
 
 // Makes the thunk pass straight on to its function: the module has declared that it needs no guard.
 void open(void* thunk);
@@ -124,6 +152,8 @@ void move_entries(Domain& from, Domain& into);
 // Whether a thunk still guards its function; false for one that was opened.
 bool is_guarding(const void* thunk);
 
+bool is_guarding(const Entry& entry);
+
 // The same as open() for a function that may come back on another C stack.
 void let_switch_stacks(void* thunk);
 
@@ -132,6 +162,9 @@ void* target_of(void* address);
 
 // Calls `visit` with the function behind each entry claimed so far and not opened.
 void for_each_function(const std::function<void(const void*)>& visit);
+
+// The same with each entry claimed so far, opened or not.
+void for_each_entry(const std::function<void(const ClaimedEntry&)>& visit);
 
 }  // namespace thunk_pool
 

@@ -10,6 +10,7 @@
 #include "loader/core/module_records.hpp"
 #include "loader/core/policy_functions.hpp"
 #include "loader/core/state.hpp"
+#include "loader/core/statistics.hpp"
 #include "policy/abi_tag.hpp"
 #include "policy/mode_selection.hpp"
 #include "policy/policy_selection.hpp"
@@ -239,6 +240,12 @@ PyMethodDef methods[] = {
      "abi_mismatch($module, path, /)\n--\n\nWhat is wrong with a file's name, or None."},
     {"platform_support", platform_support, METH_NOARGS,
      "platform_support($module, /)\n--\n\nNone, or why nothing can be guarded here."},
+    {"start_recording", start_recording, METH_NOARGS,
+     "start_recording($module, /)\n--\n\nCounts and measures guarded calls from now on."},
+    {"recording", recording, METH_NOARGS,
+     "recording($module, /)\n--\n\nWhether guarded calls are counted and measured."},
+    {"statistics", statistics, METH_NOARGS,
+     "statistics($module, /)\n--\n\nWhat was recorded, by module and function."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -21,6 +21,9 @@ __all__ = [
     "install",
     "mode",
     "modules",
+    "recording",
+    "start_recording",
+    "stats",
 ]
 
 # Type checkers take this name for true; importing it from typing would cost each start-up.
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
     from pythonnogil._announcement import GuardedExtensionWarning, UnsafeExtensionWarning
     from pythonnogil._core import ModuleInfo
     from pythonnogil._startup import HookError
+    from pythonnogil._stats import Stats
 
 _original_create_dynamic = _imp.create_dynamic
 _in_default_mode = False
@@ -79,6 +83,38 @@ def modules() -> "list[ModuleInfo]":
     """
     core = sys.modules.get("pythonnogil._core")
     return core.modules() if core is not None else []
+
+
+def start_recording() -> None:
+    """Count and measure guarded calls from now on, for `stats`; there is no way back.
+
+    Modules may have been imported before or be imported afterwards. Without a guard, as with the
+    GIL on, nothing is recorded. Raises HookError where the native core cannot be loaded.
+    """
+    from pythonnogil import _startup
+
+    _startup.load_core().start_recording()
+
+
+def recording() -> bool:
+    """Whether guarded calls are counted and measured."""
+    core = sys.modules.get("pythonnogil._core")
+    return core is not None and core.recording()
+
+
+def stats() -> "Stats":
+    """What is known of the program, of each extension, and of the calls that were recorded.
+
+    The report as a dictionary: ``schema`` and ``version`` of its form, ``program``, ``modules`` in
+    the order of loading, ``overlaps`` and ``memory``. A module and each of its ``functions`` has
+    ``calls``, ``waits`` (calls that had to wait for the guard), ``contended_share``, ``wait`` and
+    ``hold`` (``total``, ``p50``, ``p99``, ``p99.9`` and ``max``) and ``waits_over`` 1, 5, 16 and
+    100 ms. All times are in seconds. Percentiles are right to one part in sixteen; totals,
+    maxima and counts are exact. Without `start_recording` the measures are zero.
+    """
+    from pythonnogil import _stats
+
+    return _stats.stats()
 
 
 def _start_up() -> None:

@@ -17,6 +17,63 @@ class ModuleInfo(TypedDict):
     rule: str | None
     entries: int
 
+# The names of some members are no identifiers.
+Durations = TypedDict(
+    "Durations", {"total": float, "p50": float, "p99": float, "p99.9": float, "max": float}
+)
+WaitsOver = TypedDict("WaitsOver", {"1ms": int, "5ms": int, "16ms": int, "100ms": int})
+
+class Measures(TypedDict):
+    """What was recorded of some calls. All times are in seconds."""
+
+    calls: int
+    waits: int
+    contended_share: float
+    wait: Durations
+    hold: Durations
+    waits_over: WaitsOver
+
+class FunctionMeasures(Measures):
+    """What was recorded of one function."""
+
+    name: str
+    kind: Literal["function", "constructor", "deallocator", "callback", "instance"]
+
+class Longest(TypedDict):
+    """The longest hold or wait, and the function that it was."""
+
+    function: str
+    seconds: float
+
+class EntryCounts(TypedDict):
+    """How many functions of a module have a guard, and how many are known to need none."""
+
+    guarded: int
+    open: int
+
+class GroupMeasures(Measures):
+    """What was recorded of one file; the name is empty where it is no module."""
+
+    name: str
+    file: str
+    domain: str | None
+    entries: EntryCounts
+    longest_hold: Longest | None
+    longest_wait: Longest | None
+    functions: list[FunctionMeasures]
+
+class Memory(TypedDict):
+    """How much memory the counters and the entries take."""
+
+    recorder_bytes: int
+    entries_bytes: int
+
+class Statistics(TypedDict):
+    """All that was recorded."""
+
+    modules: list[GroupMeasures]
+    memory: Memory
+
 class Policy:
     """A policy that was read, for the functions below. The name does not exist at run time."""
 
@@ -119,6 +176,15 @@ def loaded_imports(path: str, /) -> list[tuple[str, bool]]:
 
 def abi_mismatch(path: str, /) -> str | None:
     """What is wrong with the name of an extension's file for this interpreter, or None."""
+
+def start_recording() -> None:
+    """Count and measure guarded calls from now on; there is no way back."""
+
+def recording() -> bool:
+    """Whether guarded calls are counted and measured."""
+
+def statistics() -> Statistics:
+    """What was recorded, by module and function."""
 
 def platform_support() -> str | None:
     """None where extensions can be guarded, else the reason why not, as a sentence."""

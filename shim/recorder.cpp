@@ -1,0 +1,316 @@
+#include "shim/recorder.hpp"
+
+#include <pthread.h>
+
+#include <algorithm>
+#include <memory>
+#include <mutex>
+#include <new>
+#include <optional>
+#include <vector>
+
+namespace pythonnogil::shim::recorder {
+
+thread_local constinit ThisThread this_thread{nullptr, nullptr};
+
+namespace {
+
+// What the threads' own counters may take together. Beyond that, a thread that meets a function for
+// the first time counts it under the mutex.
+constexpr std::size_t limit_of_threads = std::size_t{64} << 20;
+
+std::atomic<bool> on{false};
+
+// What one call adds.
+struct Sample {
+    std::optional<std::uint64_t> hold_ns;
+    std::optional<std::uint64_t> wait_ns;
+
+    bool fits(const Record& record) const {
+        return !wait_ns || record.waits.load(std::memory_order_relaxed) != nullptr;
+    }
+    void add_to(Histogram& holds, Waits* waits) const {
+        if (hold_ns)
+            holds.add(*hold_ns);
+        if (wait_ns)
+            waits->add(*wait_ns);
+    }
+};
+
+struct Shared {
+    std::mutex mutex;  // guards the members below; never held while Python code runs
+    std::vector<ThreadCounts*> threads;
+    // Of threads that have ended, and of those that found no memory.
+    std::map<std::size_t, Measures> ended;
+    std::size_t bytes_of_threads = 0;
+};
+
+// Never destroyed: threads may be counting while the process ends.
+Shared& shared() {
+    static auto* const instance = new Shared;
+    return *instance;
+}
+
+void add_to(std::map<std::size_t, Measures>& sums, const ThreadCounts& counts) {
+    for (std::size_t entry = 0; entry < thunk_count; ++entry) {
+        if (entry % ThreadCounts::chunk_size == 0 &&
+            counts.chunks[entry / ThreadCounts::chunk_size].load() == nullptr) {
+            entry += ThreadCounts::chunk_size - 1;
+            continue;
+        }
+        const Record* const record = counts.find(entry);
+        if (record == nullptr)
+            continue;
+        Measures& sum = sums[entry];
+        sum.holds.merge(record->holds);
+        if (const Waits* waits = record->waits.load(std::memory_order_acquire))
+            sum.waits.merge(*waits);
+    }
+}
+
+// Returns how many bytes that were.
+std::size_t free_counts(ThreadCounts* counts) {
+    std::size_t freed = sizeof *counts;
+    for (auto& place : counts->chunks) {
+        const std::unique_ptr<ThreadCounts::Chunk> chunk(place.load());
+        if (chunk == nullptr)
+            continue;
+        freed += sizeof *chunk;
+        for (auto& of_entry : *chunk) {
+            const std::unique_ptr<Record> record(of_entry.load());
+            if (record == nullptr)
+                continue;
+            const std::unique_ptr<Waits> waits(record->waits.load());
+            freed += sizeof *record + (waits == nullptr ? 0 : sizeof *waits);
+        }
+    }
+    delete counts;
+    return freed;
+}
+
+// ---- the end of a thread, and fork ----
+
+void end_of_thread(void* value) {
+    auto* const counts = static_cast<ThreadCounts*>(value);
+    this_thread.counts = nullptr;
+    const std::lock_guard lock(shared().mutex);
+    if (std::erase(shared().threads, counts) == 0)
+        return;
+    add_to(shared().ended, *counts);
+    shared().bytes_of_threads -= free_counts(counts);
+}
+
+pthread_key_t key_of_threads() {
+    static const pthread_key_t key = [] {
+        pthread_key_t made{};
+        pthread_key_create(&made, end_of_thread);
+        return made;
+    }();
+    return key;
+}
+
+void before_fork() {
+    shared().mutex.lock();
+}
+
+void after_fork_in_parent() {
+    shared().mutex.unlock();
+}
+
+void after_fork_in_child() {
+    for (ThreadCounts* counts : shared().threads)
+        free_counts(counts);
+    shared().threads.clear();
+    shared().ended.clear();
+    shared().bytes_of_threads = 0;
+    this_thread.counts = nullptr;
+    pthread_setspecific(key_of_threads(), nullptr);
+    shared().mutex.unlock();
+}
+
+// ---- the first call of a thread, or of a function in a thread ----
+
+// Null when there is no memory, or no more is to be used. Under the mutex.
+template <typename Item>
+Item* make() {
+    if (shared().bytes_of_threads + sizeof(Item) > limit_of_threads)
+        return nullptr;
+    auto* const item = new (std::nothrow) Item;
+    if (item != nullptr)
+        shared().bytes_of_threads += sizeof(Item);
+    return item;
+}
+
+ThreadCounts* counts_of_this_thread() {
+    if (this_thread.counts != nullptr)
+        return this_thread.counts;
+    auto* const counts = make<ThreadCounts>();
+    if (counts == nullptr || pthread_setspecific(key_of_threads(), counts) != 0) {
+        delete counts;
+        return nullptr;
+    }
+    shared().threads.push_back(counts);
+    this_thread.counts = counts;
+    return counts;
+}
+
+template <typename Item>
+Item* made_in(std::atomic<Item*>& place) {
+    Item* item = place.load(std::memory_order_relaxed);
+    if (item == nullptr) {
+        item = make<Item>();
+        place.store(item, std::memory_order_release);
+    }
+    return item;
+}
+
+Record* record_of(std::size_t entry) {
+    ThreadCounts* const counts = counts_of_this_thread();
+    ThreadCounts::Chunk* const chunk =
+        counts == nullptr ? nullptr : made_in(counts->chunks[entry / ThreadCounts::chunk_size]);
+    return chunk == nullptr ? nullptr : made_in((*chunk)[entry % ThreadCounts::chunk_size]);
+}
+
+void add(std::size_t entry, const Sample& sample) {
+    const ThreadCounts* const counts = this_thread.counts;
+    Record* record = counts == nullptr ? nullptr : counts->find(entry);
+    if (record != nullptr && sample.fits(*record)) {
+        sample.add_to(record->holds, record->waits.load(std::memory_order_relaxed));
+        return;
+    }
+    const std::lock_guard lock(shared().mutex);
+    record = record_of(entry);
+    if (record != nullptr && sample.wait_ns)
+        made_in(record->waits);
+    if (record != nullptr && sample.fits(*record)) {
+        sample.add_to(record->holds, record->waits.load(std::memory_order_relaxed));
+    } else {
+        Measures& sums = shared().ended[entry];
+        sample.add_to(sums.holds, &sums.waits);
+    }
+}
+
+}  // namespace
+
+void Waits::add(std::uint64_t ns) {
+    durations.add(ns);
+    for (std::size_t i = 0; i < wait_limits_ns.size(); ++i) {
+        if (ns > wait_limits_ns[i])
+            over[i].add(1);
+    }
+}
+
+void Waits::merge(const Waits& other) {
+    durations.merge(other.durations);
+    for (std::size_t i = 0; i < over.size(); ++i)
+        over[i].add(other.over[i].value());
+}
+
+void Measures::merge(const Measures& other) {
+    holds.merge(other.holds);
+    waits.merge(other.waits);
+}
+
+void start() {
+    static std::once_flag once;
+    std::call_once(once, [] {
+        ticks::calibrate();
+        key_of_threads();
+        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
+    });
+    on = true;
+    thunk_pool::observe();
+}
+
+bool is_on() {
+    return on.load(std::memory_order_relaxed);
+}
+
+std::map<std::size_t, Measures> measures() {
+    const std::lock_guard lock(shared().mutex);
+    std::map<std::size_t, Measures> sums;
+    for (const auto& [entry, ended] : shared().ended)
+        sums[entry].merge(ended);
+    for (const ThreadCounts* counts : shared().threads)
+        add_to(sums, *counts);
+    return sums;
+}
+
+std::size_t bytes() {
+    const std::lock_guard lock(shared().mutex);
+    return shared().bytes_of_threads + shared().ended.size() * sizeof(Measures);
+}
+
+void leave() {
+    if (ObservedCall* call = this_thread.innermost)
+        call->leave();
+}
+
+void come_back() {
+    if (ObservedCall* call = this_thread.innermost)
+        call->come_back();
+}
+
+void waited(std::uint64_t begin, std::uint64_t end) {
+    if (ObservedCall* call = this_thread.innermost)
+        call->add_wait(ticks::between(begin, end));
+}
+
+Wait::Wait(bool waits) : call_(waits ? this_thread.innermost : nullptr) {
+    if (call_ == nullptr)
+        return;
+    begin_ = ticks::now();
+    call_->leave();
+}
+
+Wait::~Wait() {
+    if (call_ == nullptr)
+        return;
+    call_->add_wait(ticks::between(begin_, ticks::now()));
+    call_->come_back();
+}
+
+}  // namespace pythonnogil::shim::recorder
+
+namespace pythonnogil::shim {
+
+void ObservedCall::leave() {
+    is_plain_ = false;
+    if (leaves_++ == 0)
+        left_at_ = ticks::now();
+}
+
+// Recording may have begun in between.
+void ObservedCall::come_back() {
+    if (leaves_ != 0 && --leaves_ == 0)
+        away_ += ticks::between(left_at_, ticks::now());
+}
+
+void ObservedCall::add_wait(std::uint64_t ticks) {
+    is_plain_ = false;
+    has_waited_ = true;
+    waited_ += ticks;
+}
+
+// While this call held nothing, those around it held nothing either, unless they had already given
+// up what they hold.
+void ObservedCall::finish(std::uint64_t ticks) {
+    if (leaves_ != 0) {
+        leaves_ = 1;
+        come_back();
+    }
+    if (away_ != 0 && outer_ != nullptr && outer_->leaves_ == 0) {
+        outer_->is_plain_ = false;
+        outer_->away_ += away_;
+    }
+    const std::uint64_t hold_ns = ticks::to_ns(ticks::between(away_, ticks));
+    const std::uint64_t wait_ns = ticks::to_ns(waited_);
+    recorder::Sample sample;
+    if (!delegated_)
+        sample.hold_ns = hold_ns;
+    if (has_waited_)
+        sample.wait_ns = wait_ns;
+    recorder::add(thunk_pool::index_of(entry_), sample);
+}
+
+}  // namespace pythonnogil::shim

@@ -1,0 +1,169 @@
+// Counts and measures guarded calls, when it was asked for: how often each function was called, how
+// long it held what it had locked, and how long it waited for that.
+//
+// A call that is recorded goes another way through the dispatcher (Access::observed), so those that
+// are not pay nothing. Each thread counts for itself, without locked instructions; its memory is
+// merged into that of the process when it ends.
+//
+// *Hold*: from having the guard to leaving it, without the time in which the guard was seen to be
+// given up: waits, detachments by PyEval_SaveThread and its kin in redirected code, a shared hold
+// that is set aside, other greenlets. A detachment inside CPython, such as time.sleep() in Python
+// code that legacy code calls, is not seen and counts as hold. An outer call's hold contains those
+// of calls that it makes. *Wait*: from the moment at which the guard was not to be had to having
+// it, on entry and when it is taken up again.
+//
+// Thread-safety: any thread. Errors: none; where there is no memory for a thread's own counters, it
+// shares the process's, under a mutex.
+// fork: the child starts from zero. Counters belong to the process, not to an interpreter.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+
+#include "shim/histogram.hpp"
+#include "shim/thunk_pool.hpp"
+#include "shim/ticks.hpp"
+
+namespace pythonnogil::shim {
+
+class ObservedCall;
+
+namespace recorder {
+
+// Waits longer than these are counted one by one.
+inline constexpr std::array<std::uint64_t, 4> wait_limits_ns = {1'000'000, 5'000'000, 16'000'000,
+                                                                100'000'000};
+
+struct Waits {
+    Histogram durations;
+    std::array<Tally, wait_limits_ns.size()> over;
+
+    void add(std::uint64_t ns);
+    void merge(const Waits& other);
+};
+
+// Of one function.
+struct Measures {
+    Histogram holds;
+    Waits waits;
+
+    std::uint64_t calls() const { return holds.count(); }
+    void merge(const Measures& other);
+};
+
+// Of one function and thread. Most calls never wait.
+struct Record {
+    Histogram holds;
+    std::atomic<Waits*> waits{nullptr};
+};
+
+// Of one thread: records by the number of the entry, in two steps, since few entries are called.
+struct ThreadCounts {
+    static constexpr std::size_t chunk_size = 256;
+    using Chunk = std::array<std::atomic<Record*>, chunk_size>;
+
+    std::array<std::atomic<Chunk*>, thunk_count / chunk_size> chunks{};
+
+    Record* find(std::size_t entry) const {
+        const Chunk* chunk = chunks[entry / chunk_size].load(std::memory_order_relaxed);
+        return chunk == nullptr ? nullptr
+                                : (*chunk)[entry % chunk_size].load(std::memory_order_relaxed);
+    }
+};
+
+// Trivially constructed and destroyed, like ThreadRecord.
+struct ThisThread {
+    ObservedCall* innermost;
+    ThreadCounts* counts;
+};
+extern thread_local constinit ThisThread this_thread
+    __attribute__((tls_model("initial-exec"), visibility("hidden")));
+
+// From now on, for entries that are there and those to come. Calling it again does nothing.
+void start();
+bool is_on();
+
+// What has been recorded so far, by the number of the entry.
+std::map<std::size_t, Measures> measures();
+
+// How much memory the counters take.
+std::size_t bytes();
+
+// The thread gives what it holds up, and has it again. In between, its calls hold nothing.
+void leave();
+void come_back();
+
+// The innermost call has waited from then until then, detached.
+void waited(std::uint64_t begin, std::uint64_t end);
+
+// One wait of the innermost call, for the length of a scope.
+class Wait {
+  public:
+    // `waits` is false where what looks like a wait turned out to be none.
+    explicit Wait(bool waits = true);
+    ~Wait();
+    Wait(const Wait&) = delete;
+    Wait& operator=(const Wait&) = delete;
+
+  private:
+    ObservedCall* call_;
+    std::uint64_t begin_ = 0;
+};
+
+}  // namespace recorder
+
+// A call that is recorded, for the length of a scope on the stack of its thread.
+class ObservedCall {
+  public:
+    explicit ObservedCall(const Entry& entry)
+        : entry_(entry), outer_(recorder::this_thread.innermost), begin_(ticks::now()) {
+        recorder::this_thread.innermost = this;
+    }
+
+    // A call that only has another thread do it: there is no hold, but there may be a wait.
+    struct Delegated {};
+    ObservedCall(const Entry& entry, Delegated) : ObservedCall(entry) {
+        is_plain_ = false, delegated_ = true;
+    }
+
+    ~ObservedCall() {
+        const std::uint64_t ticks = ticks::between(begin_, ticks::now());
+        recorder::this_thread.innermost = outer_;
+        const recorder::ThreadCounts* const counts = recorder::this_thread.counts;
+        recorder::Record* const record =
+            counts == nullptr ? nullptr : counts->find(thunk_pool::index_of(entry_));
+        if (record != nullptr && is_plain_) [[likely]]
+            record->holds.add(ticks::to_ns(ticks));
+        else
+            finish(ticks);
+    }
+
+    ObservedCall(const ObservedCall&) = delete;
+    ObservedCall& operator=(const ObservedCall&) = delete;
+
+    void leave();
+    void come_back();
+    void add_wait(std::uint64_t ticks);
+
+    const Entry& entry() const { return entry_; }
+    ObservedCall* outer() const { return outer_; }
+
+  private:
+    void finish(std::uint64_t ticks);
+
+    const Entry& entry_;
+    ObservedCall* outer_;
+    std::uint64_t begin_;
+    std::uint64_t away_ = 0;    // ticks in which nothing was held
+    std::uint64_t waited_ = 0;  // ticks
+    std::uint64_t left_at_ = 0;
+    unsigned leaves_ = 0;   // how often left and not come back
+    bool is_plain_ = true;  // nothing but its length is to be recorded
+    bool has_waited_ = false;
+    bool delegated_ = false;
+};
+
+}  // namespace pythonnogil::shim

@@ -1,0 +1,149 @@
+"""Calls whose counts and times are known, for what stats() says of them: CASE."""
+
+import os
+import sys
+import threading
+import time
+from collections.abc import Callable
+from types import ModuleType
+
+import pythonnogil
+import stage
+
+HOLD = 0.05
+
+
+def recorded() -> ModuleType:
+    """The fixture, with recording on."""
+    pythonnogil.start_recording()
+    return stage.load("timed_holds")
+
+
+def off() -> None:
+    stage.load("timed_holds").spin(50)
+
+
+def holds() -> None:
+    module = recorded()
+    stage.repeat(lambda: module.spin(50), 200)
+    stage.repeat(module.nothing, 600)
+    stage.repeat(lambda: module.Thing().spin(500), 20)
+
+
+def started_late() -> None:
+    module = stage.load("timed_holds")
+    stage.repeat(module.nothing, 100)
+    pythonnogil.start_recording()
+    stage.repeat(module.nothing, 7)
+
+
+def hold_until_another_waits(module: ModuleType, enter: Callable[[], object]) -> None:
+    """Holds the guard for HOLD seconds after another thread was about to call *enter*."""
+    inside = threading.Event()
+    entering: list[bool] = []
+
+    def callback() -> None:
+        inside.set()
+        while not entering:
+            pass
+        end = time.monotonic() + HOLD
+        while time.monotonic() < end:
+            pass
+
+    def wait() -> None:
+        inside.wait()
+        entering.append(True)
+        enter()
+
+    stage.together(lambda: module.call(callback), wait)
+
+
+def waits() -> None:
+    module = recorded()
+    stage.repeat(module.nothing, 9)
+    hold_until_another_waits(module, module.nothing)
+
+
+def detached() -> None:
+    module = recorded()
+    module.sleep_detached(50_000)
+    module.call(lambda: module.sleep_detached(50_000))
+
+
+def python_inside() -> None:
+    module = recorded()
+    module.call(lambda: module.spin(50_000))
+
+
+def wait_inside() -> None:
+    """A thread that comes back from a detachment waits for one that came in meanwhile."""
+    module = recorded()
+    sleeping = threading.Event()
+
+    def sleep() -> None:
+        sleeping.set()
+        module.sleep_detached(20_000)
+
+    def come_in() -> None:
+        sleeping.wait()
+        module.spin(80_000)
+
+    stage.together(sleep, come_in)
+
+
+def raising() -> None:
+    module = recorded()
+    for _ in range(5):
+        try:
+            module.spin("no number")
+        except TypeError:
+            pass
+
+
+def threads() -> None:
+    module = recorded()
+    taken = []
+    for _ in range(3):
+        for _ in range(10):
+            stage.together(*[lambda: stage.repeat(module.nothing, 10)] * 3)
+        taken.append(pythonnogil.stats()["memory"]["recorder_bytes"])
+    stage.report(int(taken[1] != taken[2]), taken=taken, stats=pythonnogil.stats())
+    sys.exit()
+
+
+def fork() -> None:
+    module = recorded()
+    stage.repeat(module.nothing, 10)
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        before = sum(module["calls"] for module in pythonnogil.stats()["modules"])
+        stage.repeat(module.nothing, 3)
+        after = sum(module["calls"] for module in pythonnogil.stats()["modules"])
+        os.write(writing, f"{before} {after}".encode())
+        os._exit(0)
+    os.waitpid(child, 0)
+    stage.report(0, child=os.read(reading, 100).decode(), stats=pythonnogil.stats())
+    sys.exit()
+
+
+def other_thread() -> None:
+    """Calls from another thread while the main thread computes, for scope main-thread."""
+    module = recorded()
+    called = threading.Thread(target=lambda: stage.repeat(lambda: module.spin(1000), 5))
+    called.start()
+    called.join()
+
+
+def daemons() -> None:
+    """Threads are inside, and counting, while the process ends."""
+    module = recorded()
+    for _ in range(3):
+        threading.Thread(
+            target=lambda: stage.repeat(module.Thing, 100_000_000), daemon=True
+        ).start()
+    time.sleep(0.2)
+
+
+globals()[sys.argv[1]]()
+stage.report(0, stats=pythonnogil.stats())
