@@ -1,9 +1,9 @@
 """Runs inside the process of a test suite and writes down what became of each test.
 
 As a plugin of pytest: `-p recorder`. As a program, for suites that are made of unittest's
-`test_suite()` functions: `recorder.py MODULE_OR_PACKAGE...`. PYTHONNOGIL_RECORD names the file to
-write, which also tells whether the GIL was off at the end, what became of each extension module and
-which function pointers of theirs CPython then held.
+`test_suite()` functions: `recorder.py MODULE_OR_PACKAGE...`, where `-MODULE` leaves one out.
+PYTHONNOGIL_RECORD names the file to write, which also tells whether the GIL was off at the end,
+what became of each extension module and which function pointers of theirs CPython then held.
 """
 
 import importlib
@@ -122,7 +122,9 @@ def suite_of(name: str) -> unittest.TestSuite:
 
 def main(names: list[str]) -> int:
     """Run the tests of the modules and packages in *names*."""
-    modules = [module for name in names for module in modules_of(name)]
+    left_out = {name.removeprefix("-") for name in names if name.startswith("-")}
+    given = [name for name in names if not name.startswith("-")]
+    modules = [one for name in given for one in modules_of(name) if one not in left_out]
     suite = unittest.TestSuite(suite_of(name) for name in modules)
     unittest.TextTestRunner(resultclass=Result).run(suite)
     write()
