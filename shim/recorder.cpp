@@ -219,7 +219,12 @@ void start() {
         pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     });
     on = true;
-    thunk_pool::observe();
+    thunk_pool::observe(true);
+}
+
+void stop() {
+    on = false;
+    thunk_pool::observe(false);
 }
 
 bool is_on() {

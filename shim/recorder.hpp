@@ -82,8 +82,10 @@ struct ThisThread {
 extern thread_local constinit ThisThread this_thread
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
 
-// From now on, for entries that are there and those to come. Calling it again does nothing.
+// From now on, for entries that are there and those to come. Calling it again does nothing. What
+// was recorded stays when it stops; calls that are inside then are recorded to their end.
 void start();
+void stop();
 bool is_on();
 
 // What has been recorded so far, by the number of the entry.

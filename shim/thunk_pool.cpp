@@ -103,12 +103,13 @@ EntryFunction thunk_of(const Entry& entry) {
         const_cast<char*>(pythonnogil_thunks + index_of(entry) * thunk_size));
 }
 
-void observe() {
+void observe(bool on) {
     const std::lock_guard lock(pool().mutex);
-    pool().observes = true;
+    pool().observes = on;
     for (std::size_t i = 0; i < pool().next; ++i) {
-        if (is_guarding(pythonnogil_entries[i]))
-            pythonnogil_entries[i].access = Access::observed;
+        Entry& entry = pythonnogil_entries[i];
+        if (is_guarding(entry))
+            entry.access = on ? Access::observed : static_cast<Access>(entry.own_access);
     }
 }
 

@@ -137,8 +137,8 @@ inline std::size_t index_of(const Entry& entry) {
     return static_cast<std::size_t>(&entry - pythonnogil_entries);
 }
 
-// From now on all entries that are guarded, and those to come, are recorded.
-void observe();
+// Whether entries that are guarded, those to come as well, are recorded from now on.
+void observe(bool on);
 
 // Makes the thunk pass straight on to its function: the module has declared that it needs no guard.
 void open(void* thunk);

@@ -242,6 +242,8 @@ PyMethodDef methods[] = {
      "platform_support($module, /)\n--\n\nNone, or why nothing can be guarded here."},
     {"start_recording", start_recording, METH_NOARGS,
      "start_recording($module, /)\n--\n\nCounts and measures guarded calls from now on."},
+    {"stop_recording", stop_recording, METH_NOARGS,
+     "stop_recording($module, /)\n--\n\nNo longer counts and measures guarded calls."},
     {"recording", recording, METH_NOARGS,
      "recording($module, /)\n--\n\nWhether guarded calls are counted and measured."},
     {"statistics", statistics, METH_NOARGS,

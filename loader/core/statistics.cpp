@@ -251,6 +251,11 @@ PyObject* start_recording(PyObject*, PyObject*) {
     Py_RETURN_NONE;
 }
 
+PyObject* stop_recording(PyObject*, PyObject*) {
+    shim::recorder::stop();
+    Py_RETURN_NONE;
+}
+
 PyObject* recording(PyObject*, PyObject*) {
     return PyBool_FromLong(shim::recorder::is_on() ? 1 : 0);
 }
@@ -272,6 +277,10 @@ namespace pythonnogil::loader {
 
 // With a GIL nothing is guarded, so there is nothing to record.
 PyObject* start_recording(PyObject*, PyObject*) {
+    Py_RETURN_NONE;
+}
+
+PyObject* stop_recording(PyObject*, PyObject*) {
     Py_RETURN_NONE;
 }
 

@@ -8,8 +8,9 @@
 
 namespace pythonnogil::loader {
 
-// start_recording(), recording() and statistics(): see _core.pyi.
+// start_recording(), stop_recording(), recording() and statistics(): see _core.pyi.
 PyObject* start_recording(PyObject* module, PyObject* no_arguments);
+PyObject* stop_recording(PyObject* module, PyObject* no_arguments);
 PyObject* recording(PyObject* module, PyObject* no_arguments);
 PyObject* statistics(PyObject* module, PyObject* no_arguments);
 

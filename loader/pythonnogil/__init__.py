@@ -24,6 +24,7 @@ __all__ = [
     "recording",
     "start_recording",
     "stats",
+    "stop_recording",
 ]
 
 # Type checkers take this name for true; importing it from typing would cost each start-up.
@@ -86,7 +87,7 @@ def modules() -> "list[ModuleInfo]":
 
 
 def start_recording() -> None:
-    """Count and measure guarded calls from now on, for `stats`; there is no way back.
+    """Count and measure guarded calls from now on, for `stats`.
 
     Modules may have been imported before or be imported afterwards. Without a guard, as with the
     GIL on, nothing is recorded. Raises HookError where the native core cannot be loaded.
@@ -94,6 +95,13 @@ def start_recording() -> None:
     from pythonnogil import _startup
 
     _startup.load_core().start_recording()
+
+
+def stop_recording() -> None:
+    """Count and measure no more; what was recorded stays."""
+    core = sys.modules.get("pythonnogil._core")
+    if core is not None:
+        core.stop_recording()
 
 
 def recording() -> bool:

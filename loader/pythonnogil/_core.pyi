@@ -178,7 +178,10 @@ def abi_mismatch(path: str, /) -> str | None:
     """What is wrong with the name of an extension's file for this interpreter, or None."""
 
 def start_recording() -> None:
-    """Count and measure guarded calls from now on; there is no way back."""
+    """Count and measure guarded calls from now on."""
+
+def stop_recording() -> None:
+    """No longer count and measure guarded calls; what was recorded stays."""
 
 def recording() -> bool:
     """Whether guarded calls are counted and measured."""

@@ -78,6 +78,11 @@ def rows(rounds: int) -> Iterator[str]:
         of_calls["levels"],
         "<= 50",
     )
+    yield added_row(
+        "guarded call while calls are recorded (`pythonnogil.start_recording`), nanoseconds added",
+        of_calls["recorded"],
+        "<= 20",
+    )
     yield throughput_row(
         "2 threads in reader functions / 1 thread, throughput",
         readers["two threads"],

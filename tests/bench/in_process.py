@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import ModuleType
 
 import declared_calls
+import pythonnogil
 from measure import Comparison, compare, second_thread, seconds_of_threads, seconds_per_call
 
 CALLS = 100_000
@@ -60,6 +61,20 @@ def free_all(module: ModuleType) -> float:
     return (time.perf_counter() - start) / CALLS
 
 
+def recorded(rounds: int) -> Comparison:
+    """A call that is recorded / the same call while nothing is."""
+    import legacy_calls
+
+    def seconds(*, on: bool) -> float:
+        (pythonnogil.start_recording if on else pythonnogil.stop_recording)()
+        return seconds_per_call(legacy_calls.empty, calls=CALLS)
+
+    seconds(on=True)  # the first call of a thread and function allocates
+    figure = compare(lambda: seconds(on=True), lambda: seconds(on=False), rounds)
+    pythonnogil.stop_recording()
+    return figure
+
+
 def two_threads(module: ModuleType, rounds: int) -> Comparison:
     """Two threads that call a method of an object of their own / one thread that does."""
 
@@ -87,6 +102,7 @@ def figures_of_calls(rounds: int) -> dict[str, Comparison]:
         "free all": both(free_all),
         "interposed": loops(legacy_calls, "truths", rounds, 1),
         "borrowed": loops(legacy_calls, "first_items", rounds, [object()]),
+        "recorded": recorded(rounds),
     }
 
 

@@ -81,6 +81,13 @@ def test_recording_may_begin_after_the_import(guarded: Stage) -> None:
     assert function(report, "nothing")["calls"] == 7
 
 
+def test_recording_stops(guarded: Stage) -> None:
+    report = guarded.check("recorded.py", "stopped")
+    assert report["stats"]["program"]["recording"] is False
+    assert function(report, "nothing")["calls"] == 7
+    assert sum(module["calls"] for module in report["stats"]["modules"]) == 7
+
+
 def test_wait(guarded: Stage) -> None:
     report = guarded.check("recorded.py", "waits")
     waited = function(report, "nothing")

@@ -37,6 +37,14 @@ def started_late() -> None:
     stage.repeat(module.nothing, 7)
 
 
+def stopped() -> None:
+    module = recorded()
+    stage.repeat(module.nothing, 7)
+    pythonnogil.stop_recording()
+    stage.repeat(module.nothing, 100)
+    stage.load("static_counter").increment()
+
+
 def hold_until_another_waits(module: ModuleType, enter: Callable[[], object]) -> None:
     """Holds the guard for HOLD seconds after another thread was about to call *enter*."""
     inside = threading.Event()
@@ -82,11 +90,11 @@ def wait_inside() -> None:
 
     def sleep() -> None:
         sleeping.set()
-        module.sleep_detached(20_000)
+        module.sleep_detached(100_000)
 
     def come_in() -> None:
         sleeping.wait()
-        module.spin(80_000)
+        module.spin(300_000)
 
     stage.together(sleep, come_in)
 
