@@ -4,6 +4,7 @@
 #include "shim/exclusive_hold.hpp"
 #include "shim/gil_lease.hpp"
 #include "shim/main_thread_calls.hpp"
+#include "shim/overlaps.hpp"
 #include "shim/python_subclass.hpp"
 #include "shim/quarantine.hpp"
 #include "shim/recorder.hpp"
@@ -144,6 +145,20 @@ std::intptr_t call_watcher(const Entry& entry, const Arguments& a) {
     return call_in(hold, entry, a);
 }
 
+// Functions of the module and constructors have no object of their own.
+std::intptr_t call_witnessed(const Entry& entry, const Arguments& a) {
+    auto* receiver = entry.own_access == Access::witnessed_on_receiver
+                         ? reinterpret_cast<PyObject*>(a.a0)
+                         : nullptr;
+    if (receiver != nullptr && (PyModule_Check(receiver) || PyType_Check(receiver)))
+        receiver = nullptr;
+    const overlaps::Call witness(entry, receiver);
+    if (entry.kind != EntryKind::deallocator)
+        return call(entry, a);
+    deallocate_unguarded(entry, reinterpret_cast<PyObject*>(a.a0));
+    return 0;
+}
+
 std::intptr_t call_observed(const Entry& entry, const Arguments& a);
 
 std::intptr_t dispatch_by_access(const Entry& entry, Access access, const Arguments& a) {
@@ -162,6 +177,9 @@ std::intptr_t dispatch_by_access(const Entry& entry, Access access, const Argume
             return call_that_switches_stacks(entry, a.a0, a.a1, a.a2, a.a3, a.a4, a.a5);
         case Access::open:
             return call(entry, a);
+        case Access::witnessed:
+        case Access::witnessed_on_receiver:
+            return call_witnessed(entry, a);
         case Access::exclusive:
             return entry.kind == EntryKind::watcher ? call_watcher(entry, a) : call_alone(entry, a);
     }

@@ -44,6 +44,8 @@ std::vector<const GuardPlan*> take_over(std::span<const ElfImage> images, const 
         });
         if (place == plans().images.end())
             plans().images.push_back({image, &plan});
+        else if (place->plan->only_witnesses())
+            place->plan = &plan;
         else if (place->plan != &plan)
             others.push_back(place->plan);
     }
@@ -76,6 +78,11 @@ Guarding GuardPlan::guarding_of(const std::string& name, bool has_receiver) cons
     Guarding guarding{&domain(), settings_.access, settings_.locks_arguments};
     if (guarding.access == Access::receiver && !has_receiver)
         guarding.access = Access::exclusive;
+    if (guarding.access == Access::witnessed) {
+        if (has_receiver)
+            guarding.access = Access::witnessed_on_receiver;
+        return guarding;
+    }
     const auto reader = std::ranges::find(readers_, name, &Reader::name);
     if (reader != readers_.end()) {
         reader->found.store(true, std::memory_order_relaxed);
@@ -105,7 +112,7 @@ const GuardPlan& standard() {
 
 void assign(std::span<const ElfImage> images, const GuardPlan& plan) {
     for (const GuardPlan* other : take_over(images, plan)) {
-        if (&other->domain() == &plan.domain())
+        if (&other->domain() == &plan.domain() || plan.only_witnesses())
             continue;
         log_debug("modules " + plan.module() + " and " + other->module() +
                   " share a library, so they form one group");
@@ -123,10 +130,11 @@ const GuardPlan* of(const void* address) {
 }
 
 const GuardPlan* of_running(const void* address) {
-    if (const GuardPlan* plan = of(address))
+    const GuardPlan* const plan = of(address);
+    if (plan != nullptr && !plan->only_witnesses())
         return plan;
     const ImportInProgress* import = ImportInProgress::current();
-    return import != nullptr && import->guards() ? &import->plan() : nullptr;
+    return import != nullptr && import->puts_thunks() ? &import->plan() : plan;
 }
 
 }  // namespace guard_plans

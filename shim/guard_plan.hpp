@@ -41,6 +41,9 @@ class GuardPlan {
     Domain& domain() const { return *domain_.load(std::memory_order_relaxed); }
     Access access() const { return settings_.access; }
 
+    // Whether its entries get thunks that keep nobody out.
+    bool only_witnesses() const { return settings_.access == Access::witnessed; }
+
     // "file:line" of the rule that made the plan; empty for the standard one.
     const std::string& place() const { return settings_.place; }
 

@@ -222,9 +222,13 @@ bool is_trusted_code(const void* address) {
 }
 
 void* guarded(void* function, EntryKind kind, const EntryName& name, const void* site) {
+    void* const given = function;
+    // The table of a library that an unguarded module brought along may now be a guarded one's.
+    if (thunk_pool::is_thunk(function) && thunk_pool::only_witnesses(function))
+        function = thunk_pool::target_of(function);
     if (function == nullptr || thunk_pool::is_thunk(function) ||
         (kind != EntryKind::foreign && TrustedCode::contains(function)))
-        return function;
+        return given;
     const std::string full_name = qualified_name(name.type, name.function);
     const GuardPlan* own = guard_plans::of_running(site == nullptr ? function : site);
     const GuardPlan& plan = own == nullptr ? guard_plans::standard() : *own;
@@ -324,7 +328,8 @@ void guard_vectorcall(PyTypeObject* type) {
 
 // The memory of objects that several threads held is given back with delay; see quarantine.hpp.
 void guard_free(PyTypeObject* type) {
-    if (!thunk_pool::is_thunk(reinterpret_cast<const void*>(type->tp_dealloc)))
+    const auto* const deallocator = reinterpret_cast<const void*>(type->tp_dealloc);
+    if (!thunk_pool::is_thunk(deallocator) || !thunk_pool::is_guarding(deallocator))
         return;
     if (type->tp_free == PyObject_Free)
         type->tp_free = quarantine::free_object;

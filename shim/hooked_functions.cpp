@@ -63,8 +63,6 @@ const Interposition registrations[] = {
     REPLACE(PyDescr_NewGetSet),
     REPLACE(PyCapsule_New),
     REPLACE(PyCapsule_SetDestructor),
-    REPLACE(PyCapsule_GetPointer),
-    REPLACE(PyCapsule_Import),
     REPLACE(PyCapsule_GetDestructor),
     REPLACE(Py_AddPendingCall),
     REPLACE(PyEval_SetProfile),
@@ -80,6 +78,12 @@ const Interposition registrations[] = {
 #ifdef PYTHONNOGIL_HAS_CONTEXT_WATCHERS
     REPLACE(PyContext_AddWatcher),
 #endif
+};
+
+// What these do makes sense only where code is kept out.
+const Interposition exclusions[] = {
+    REPLACE(PyCapsule_GetPointer),
+    REPLACE(PyCapsule_Import),
     REPLACE(PyRefTracer_SetTracer),
     REPLACE(PyMem_SetAllocator),
     REPLACE(_PyEval_EvalFrameDefault),
@@ -144,17 +148,27 @@ const Interposition calls_on_containers[] = {
 };
 #undef CALL_ON
 
-InterpositionTable make_guarding_table() {
+InterpositionTable joined(std::initializer_list<std::span<const Interposition>> parts) {
     std::vector<Interposition> all;
-    for (const std::span<const Interposition> part :
-         std::initializer_list<std::span<const Interposition>>{
-             answers, registrations, borrowed_references, memory, threads, native_locks,
-             variadic_calls, calls_out, calls_on_containers})
+    for (const std::span<const Interposition> part : parts)
         all.insert(all.end(), part.begin(), part.end());
     return InterpositionTable(all);
 }
 
+InterpositionTable make_guarding_table() {
+    return joined({answers, registrations, exclusions, borrowed_references, memory, threads,
+                   native_locks, variadic_calls, calls_out, calls_on_containers});
+}
+
+InterpositionTable make_witnessing_table() {
+    return joined({answers, registrations});
+}
+
 #else
+
+InterpositionTable make_witnessing_table() {
+    return InterpositionTable(answers);
+}
 
 InterpositionTable make_guarding_table() {
     return InterpositionTable(answers);
@@ -173,6 +187,11 @@ const InterpositionTable& answering_functions() {
 
 const InterpositionTable& guarding_functions() {
     static const InterpositionTable table = make_guarding_table();
+    return table;
+}
+
+const InterpositionTable& witnessing_functions() {
+    static const InterpositionTable table = make_witnessing_table();
     return table;
 }
 

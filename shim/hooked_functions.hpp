@@ -14,4 +14,7 @@ const InterpositionTable& answering_functions();
 // Everything: answers, entries, borrowed references, calls out, threads.
 const InterpositionTable& guarding_functions();
 
+// Answers and entries, for a module whose calls are witnessed but not guarded.
+const InterpositionTable& witnessing_functions();
+
 }  // namespace pythonnogil::shim

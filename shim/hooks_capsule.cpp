@@ -21,7 +21,8 @@ const GuardPlan* maker_of(const void* pointer, const char* name) {
 }
 
 void form_one_group(const GuardPlan* user, const GuardPlan* maker) {
-    if (user == nullptr || maker == nullptr || &user->domain() == &maker->domain())
+    if (user == nullptr || maker == nullptr || &user->domain() == &maker->domain() ||
+        maker->only_witnesses())
         return;
     log_debug("module " + user->module() + " uses a capsule of " + maker->module() +
               ", so they form one group");

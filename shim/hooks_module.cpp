@@ -74,7 +74,7 @@ PyObject* PyModuleDef_Init(PyModuleDef* definition) {
         const bool ready = !import->shares() || answer(definition, reason, true);
         return ready ? ::PyModuleDef_Init(definition) : nullptr;
     }
-    if (!import->legacy(reason) || !answer(definition, reason, import->guards()))
+    if (!import->legacy(reason) || !answer(definition, reason, import->puts_thunks()))
         return nullptr;
     return ::PyModuleDef_Init(definition);
 }
@@ -90,7 +90,7 @@ PyObject* PyModule_Create2(PyModuleDef* definition, int api_version) {
     // A module that may still declare itself is judged when its init function has returned.
     if (!import->can_declare_late() && !import->legacy(LegacyReason::single_phase))
         return nullptr;
-    if (import->guards() && !guard(definition))
+    if (import->puts_thunks() && !guard(definition))
         return nullptr;
     PyObject* module = ::PyModule_Create2(definition, api_version);
     answer_not_used(module);
@@ -105,7 +105,7 @@ PyObject* PyModule_FromDefAndSpec2(PyModuleDef* definition, PyObject* spec, int 
         !attempt([&] { verdict = verdict_of(definition->m_slots, import, reason); }))
         return nullptr;
     if (verdict == Verdict::legacy &&
-        !answer(definition, reason, import == nullptr || import->guards()))
+        !answer(definition, reason, import == nullptr || import->puts_thunks()))
         return nullptr;
     return ::PyModule_FromDefAndSpec2(definition, spec, api_version);
 }
@@ -134,7 +134,8 @@ PySlot* export_module() {
         return nullptr;
     }
     if (!attempt([&] {
-            import->exported().slots = module_definitions::answered_slots(slots, import->guards());
+            import->exported().slots =
+                module_definitions::answered_slots(slots, import->puts_thunks());
         }))
         return nullptr;
     return import->exported().slots.data();
@@ -152,8 +153,8 @@ PyObject* PyModule_FromSlotsAndSpec(const PySlot* slots, PyObject* spec) {
         return ::PyModule_FromSlotsAndSpec(slots, spec);
     std::vector<PySlot> answer;
     if (!attempt([&] {
-            answer =
-                module_definitions::answered_slots(slots, import == nullptr || import->guards());
+            answer = module_definitions::answered_slots(slots,
+                                                        import == nullptr || import->puts_thunks());
         }))
         return nullptr;
     return ::PyModule_FromSlotsAndSpec(answer.data(), spec);

@@ -86,7 +86,11 @@ class ImportInProgress {
     Mode mode() const { return mode_; }
     const policy::Decision& decision() const { return decision_; }
     // Whether the module's entries are guarded if it is legacy, or left alone.
-    bool guards() const { return plan_ != nullptr; }
+    bool guards() const {
+        return plan_ != nullptr && mode_ == Mode::gil && decision_.scope != policy::Scope::none;
+    }
+    // Whether they get thunks, which may only witness the calls.
+    bool puts_thunks() const { return plan_ != nullptr; }
     const GuardPlan& plan() const { return *plan_; }
     // Whether a module that declares that it is safe is yet kept apart from legacy code.
     bool shares() const { return guards() && decision_.trust == policy::Trust::shared; }

@@ -127,7 +127,7 @@ void* legacy_part(PyTypeObject* type) {
     for (void* const function :
          {reinterpret_cast<void*>(native_base(type)->tp_dealloc),
           reinterpret_cast<void*>(type->tp_finalize), reinterpret_cast<void*>(type->tp_del)}) {
-        if (thunk_pool::is_thunk(function))
+        if (thunk_pool::is_thunk(function) && thunk_pool::is_guarding(function))
             return function;
     }
     return nullptr;

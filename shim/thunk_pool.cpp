@@ -42,7 +42,7 @@ Pool& pool() {
 }
 
 bool is_guarded(Access access) {
-    return access != Access::open && access != Access::switching;
+    return access < Access::open;
 }
 
 void open_as(void* thunk, Access access) {
@@ -113,6 +113,10 @@ void observe(bool on) {
     }
 }
 
+const Entry& entry_at(std::size_t index) {
+    return pythonnogil_entries[index];
+}
+
 void open(void* thunk) {
     open_as(thunk, Access::open);
 }
@@ -140,6 +144,11 @@ bool is_guarding(const void* thunk) {
 
 bool is_guarding(const Entry& entry) {
     return is_guarded(entry.own_access);
+}
+
+bool only_witnesses(const void* thunk) {
+    const Access access = entry_of(thunk).own_access;
+    return access == Access::witnessed || access == Access::witnessed_on_receiver;
 }
 
 void* target_of(void* address) {

@@ -43,7 +43,7 @@ enum class EntryKind : std::uint8_t {
 using EntryFunction = std::intptr_t (*)(std::intptr_t, std::intptr_t, std::intptr_t, std::intptr_t,
                                         std::intptr_t, std::intptr_t);
 
-// How a call enters its domain.
+// How a call enters its domain. From `open` on nothing guards it.
 enum class Access : std::uint8_t {
     exclusive,    // alone
     shared,       // together with other readers
@@ -53,6 +53,8 @@ enum class Access : std::uint8_t {
     open,         // not at all: the module declared, after all, that it needs no guard
     switching,    // nor while it lasts: with nothing held, since it may end on another C stack
     observed,     // as its own_access says, and recorded (see recorder.hpp)
+    witnessed,    // not at all, but overlaps are recorded (see overlaps.hpp)
+    witnessed_on_receiver,  // the same for a function that is called on an object
 };
 
 // How one function is guarded.
@@ -137,6 +139,8 @@ inline std::size_t index_of(const Entry& entry) {
     return static_cast<std::size_t>(&entry - pythonnogil_entries);
 }
 
+const Entry& entry_at(std::size_t index);
+
 // Whether entries that are guarded, those to come as well, are recorded from now on.
 void observe(bool on);
 
@@ -153,6 +157,9 @@ void move_entries(Domain& from, Domain& into);
 bool is_guarding(const void* thunk);
 
 bool is_guarding(const Entry& entry);
+
+// Whether it keeps nobody out, but has calls recorded.
+bool only_witnesses(const void* thunk);
 
 // The same as open() for a function that may come back on another C stack.
 void let_switch_stacks(void* thunk);

@@ -226,6 +226,16 @@ void keep(shim::PreparedImages& images, const shim::GuardPlan* plan) {
         shim::guard_plans::assign(images.redirected(), *plan);
 }
 
+bool is_guarding(const shim::GuardPlan* plan) {
+    return plan != nullptr && !plan->only_witnesses();
+}
+
+const shim::InterpositionTable& functions_for(const shim::GuardPlan* plan) {
+    if (plan == nullptr)
+        return shim::answering_functions();
+    return is_guarding(plan) ? shim::guarding_functions() : shim::witnessing_functions();
+}
+
 // A single-phase module has all its functions now; one that CPython had cached has no definition.
 // Others are looked at when they were executed.
 bool has_its_readers(PyObject* module, const shim::GuardPlan* plan) {
@@ -234,6 +244,14 @@ bool has_its_readers(PyObject* module, const shim::GuardPlan* plan) {
     return plan == nullptr || is_executed_later || plan->check_readers();
 }
 #else
+bool is_guarding(const shim::GuardPlan*) {
+    return false;
+}
+
+const shim::InterpositionTable& functions_for(const shim::GuardPlan*) {
+    return shim::answering_functions();
+}
+
 bool has_its_readers(PyObject*, const shim::GuardPlan*) {
     return true;
 }
@@ -284,11 +302,10 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const Request& requ
             request.path,
             policy::AbiTag{PY_MAJOR_VERSION, PY_MINOR_VERSION, shim::free_threaded_build}))
         throw shim::LoadError("module '" + request.name + "' (" + request.path + ") " + *mismatch);
-    if (plan != nullptr)
+    if (is_guarding(plan))
         check_not_loaded_unguarded(request);
     shim::check_elf_file(request.path);
-    const auto& functions =
-        plan != nullptr ? shim::guarding_functions() : shim::answering_functions();
+    const auto& functions = functions_for(plan);
     shim::PreparedImages images(request.path, dlopen_flags(), functions);
     Import import(state, request, plan, images.imports("PyUnstable_Module_SetGIL"));
     replace_export_function(import, images);
@@ -333,8 +350,8 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const Request& requ
 // inside dlopen.
 PyObject* load_guarded(State& state, PyObject* spec, PyObject* file, const Request& request) {
     const shim::GuardPlan* plan = guard_plan_for(request.name, request.mode, request.decision);
-    if (plan == nullptr)
-        return load(state, spec, file, request, nullptr);
+    if (!is_guarding(plan))
+        return load(state, spec, file, request, plan);
     if (!make_ready(*plan, state.original))
         return nullptr;
     shim::ExclusiveHold hold(plan->domain());

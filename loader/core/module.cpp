@@ -8,6 +8,7 @@
 #include "loader/core/errors.hpp"
 #include "loader/core/life.hpp"
 #include "loader/core/module_records.hpp"
+#include "loader/core/observation.hpp"
 #include "loader/core/policy_functions.hpp"
 #include "loader/core/state.hpp"
 #include "loader/core/statistics.hpp"
@@ -232,6 +233,10 @@ PyMethodDef methods[] = {
      "create_dynamic($module, spec, file=<unrepresentable>, /)\n--\n\nCreate an extension module."},
     {"modules", modules, METH_NOARGS,
      "modules($module, /)\n--\n\nWhat became of every extension module."},
+    {"record_overlaps", record_overlaps, METH_NOARGS,
+     "record_overlaps($module, /)\n--\n\nRecords overlapping calls of unguarded modules."},
+    {"overlaps", overlaps, METH_NOARGS,
+     "overlaps($module, /)\n--\n\nWhich calls of unguarded modules overlapped."},
     {"function_pointers", function_pointers, METH_O,
      "function_pointers($module, objects, /)\n--\n\nWhich functions of extensions they hold."},
     {"loaded_imports", loaded_imports, METH_O,

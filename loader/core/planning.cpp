@@ -7,6 +7,7 @@
 
 #include "shim/gil_lease.hpp"
 #include "shim/main_thread_calls.hpp"
+#include "shim/overlaps.hpp"
 #include "shim/prepared_images.hpp"
 
 namespace pythonnogil::loader {
@@ -67,12 +68,29 @@ const GuardPlan& plan_of_rule(const std::string& module, const policy::Decision&
     return *plan;
 }
 
+// Everything in such a module is witnessed, in a domain that nobody enters: it says what belongs to
+// the module, and what that is called.
+const GuardPlan& plan_to_witness(const std::string& module) {
+    static std::mutex mutex;
+    static auto* const plans = new std::map<std::string, const GuardPlan*>;
+    const std::lock_guard lock(mutex);
+    const GuardPlan*& plan = (*plans)[module];
+    if (plan == nullptr)
+        plan = new GuardPlan({.module = module,
+                              .domain = &shim::named_domain(module),
+                              .access = Access::witnessed,
+                              .locks_arguments = false});
+    return *plan;
+}
+
 }  // namespace
 
 const GuardPlan* guard_plan_for(const std::string& module, Mode mode,
                                 const policy::Decision& decision) {
-    if (mode != Mode::gil || decision.trust == Trust::trusted || decision.scope == Scope::none)
+    if (decision.trust == Trust::trusted)
         return nullptr;
+    if (mode != Mode::gil || decision.scope == Scope::none)
+        return shim::overlaps::are_recorded() ? &plan_to_witness(module) : nullptr;
     if (decision.rule == nullptr)
         return &shim::guard_plans::standard();
     return &plan_of_rule(module, decision);

@@ -21,6 +21,7 @@ __all__ = [
     "install",
     "mode",
     "modules",
+    "overlaps",
     "recording",
     "start_recording",
     "stats",
@@ -35,12 +36,19 @@ if TYPE_CHECKING:
     from typing import Any
 
     from pythonnogil._announcement import GuardedExtensionWarning, UnsafeExtensionWarning
-    from pythonnogil._core import ModuleInfo
+    from pythonnogil._core import ModuleInfo, Overlap
     from pythonnogil._startup import HookError
     from pythonnogil._stats import Stats
 
 _original_create_dynamic = _imp.create_dynamic
 _in_default_mode = False
+
+# One of these, and the program wants something else than what suffices for most.
+_VARIABLES = (
+    "PYTHONNOGIL_MODE",
+    "PYTHONNOGIL_POLICY",
+    "PYTHONNOGIL_EVIDENCE",
+)
 
 # With the GIL on there is nothing to guard. Asked once, early: later the answer may be that some
 # thread holds a passing GIL while an extension initializes.
@@ -125,16 +133,22 @@ def stats() -> "Stats":
     return _stats.stats()
 
 
+def overlaps() -> "list[Overlap]":
+    """Which functions of unguarded legacy modules ran at the same time, and how often.
+
+    Empty unless PYTHONNOGIL_EVIDENCE=1 or -X nogil-evidence asked for the record at start-up. Two
+    calls count when one begins while another thread is inside the other one, in the same module;
+    ``same_object`` tells those on one object from others.
+    """
+    core = sys.modules.get("pythonnogil._core")
+    return core.overlaps() if core is not None else []
+
+
 def _start_up() -> None:
     """What the start-up files call; calling it again does nothing."""
     global _in_default_mode
     environ = os.environ
-    if (
-        sys._xoptions
-        or sys.warnoptions
-        or environ.get("PYTHONNOGIL_MODE")
-        or environ.get("PYTHONNOGIL_POLICY")
-    ):
+    if sys._xoptions or sys.warnoptions or any(map(environ.get, _VARIABLES)):
         from pythonnogil import _startup
 
         _startup.install()

@@ -74,6 +74,15 @@ class Statistics(TypedDict):
     modules: list[GroupMeasures]
     memory: Memory
 
+class Overlap(TypedDict):
+    """How often two functions of an unguarded module ran at the same time."""
+
+    module: str
+    first: str
+    second: str
+    same_object: bool
+    count: int
+
 class Policy:
     """A policy that was read, for the functions below. The name does not exist at run time."""
 
@@ -163,6 +172,12 @@ def create_dynamic(spec: ModuleSpec, file: object = ..., /) -> ModuleType:
 
 def modules() -> list[ModuleInfo]:
     """What is known of each extension loaded through create_dynamic, in the order of loading."""
+
+def record_overlaps() -> None:
+    """Record overlapping calls of modules that are imported from now on and run unguarded."""
+
+def overlaps() -> list[Overlap]:
+    """Which calls of unguarded modules overlapped, in the order of modules and functions."""
 
 def function_pointers(objects: list[object], /) -> list[tuple[int, str, str, int, bool]]:
     """The function pointers into extensions that these objects and the process itself hold.

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from types import ModuleType
 
     from pythonnogil._core import Policy
+    from pythonnogil._switches import Switch
 
 MODES = ("gil", "strict-nogil", "unsafe-nogil", "off")
 ENVIRONMENT_VARIABLE = "PYTHONNOGIL_MODE"
@@ -129,15 +130,18 @@ def use_what_was_asked_for() -> None:
         from pythonnogil import _warning_options
 
         _warning_options.apply_again(sys.warnoptions)
-    nothing_asked_for = not variable(ENVIRONMENT_VARIABLE) and not variable(POLICY_VARIABLE)
+    nothing_asked_for = not any(map(variable, pythonnogil._VARIABLES))
     if nothing_asked_for and not _any_option_of_ours():
         _wait_for_first_extension()
         return
     core = load_core()
+    switches = _switches_asked_for()
     file = policy_asked_for(core)
     policy = read_policy(core, file)
     chosen = mode_asked_for(core, core.describe_policy(policy)["mode"])
     _put_in_place(chosen, core, policy, file)
+    for switch in switches:
+        switch.turn_on(core)
     hand_on_to_children(chosen if mode_from_command_line() else None, file)
 
 
@@ -149,15 +153,25 @@ def use(mode: str | None, policy: "str | os.PathLike[str] | None" = None) -> Non
     global _mode_was_chosen
     if mode is not None and mode not in MODES:
         raise ValueError(f'pythonnogil: unknown mode "{mode}"; choose one of {", ".join(MODES)}')
+    # Where a start-up file put the hook in place, it has turned these on.
+    switches = [] if _installed else _switches_asked_for()
+    core = load_core() if policy is not None or switches or mode != "off" else None
     if policy is None:
         assert mode is not None
-        _put_in_place(mode, load_core() if mode != "off" else None, _policy, _policy_file)
+        _put_in_place(mode, core if mode != "off" else None, _policy, _policy_file)
     else:
-        core = load_core()
         file = os.path.abspath(os.fsdecode(policy))
         read = read_policy(core, file)
         _put_in_place(mode or _mode_that_stays(core, read), core, read, file)
+    for switch in switches:
+        switch.turn_on(core)
     _mode_was_chosen = _mode_was_chosen or mode is not None
+
+
+def _switches_asked_for() -> "list[Switch]":
+    from pythonnogil import _switches
+
+    return _switches.asked_for()
 
 
 def policy_asked_for(core: "ModuleType") -> str | None:
