@@ -11,8 +11,9 @@ from pythonnogil import _startup
 from pythonnogil._doctor_command import Doctor
 from pythonnogil._entries_command import Entries
 from pythonnogil._policy_commands import Policy
+from pythonnogil._report_command import ShowReport
 from pythonnogil._scan_command import Scan
-from pythonnogil._usage import UsageError
+from pythonnogil._usage import UsageError, complain, print_lines
 
 PROGRAM = "python -m pythonnogil"
 
@@ -35,6 +36,9 @@ class Run:
                     off            extensions are left to CPython
       --policy FILE what holds for single modules; see policy --help
     """
+
+    FLAGS = ()
+    VALUES = ("--mode", "--policy", "-m", "-c")
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self.mode: str | None = None
@@ -99,7 +103,14 @@ class Run:
         _startup.hand_on_to_children(None, file)
 
 
-COMMANDS = {"run": Run, "scan": Scan, "entries": Entries, "policy": Policy, "doctor": Doctor}
+COMMANDS = {
+    "run": Run,
+    "scan": Scan,
+    "entries": Entries,
+    "policy": Policy,
+    "doctor": Doctor,
+    "report": ShowReport,
+}
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -107,25 +118,26 @@ def main(arguments: Sequence[str]) -> int:
     try:
         return _dispatch(arguments)
     except UsageError as error:
-        print(f"pythonnogil: {error}", file=sys.stderr)
+        complain(str(error))
         return 2
 
 
 def _dispatch(arguments: Sequence[str]) -> int:
     if not arguments:
-        print(_overview(), file=sys.stderr)
+        if sys.stderr is not None:
+            print(_overview(), file=sys.stderr)
         return 2
     first, *rest = arguments
     if first in ("--help", "-h"):
-        print(_overview())
+        print_lines([_overview()])
     elif first == "--version":
         import pythonnogil
 
-        print(f"pythonnogil {pythonnogil.__version__}")
+        print_lines([f"pythonnogil {pythonnogil.__version__}"])
     elif first not in COMMANDS:
         raise UsageError(f"unknown command {first}; see {PROGRAM} --help")
     elif rest and rest[0] in ("--help", "-h"):
-        print(_help(COMMANDS[first]))
+        print_lines([_help(COMMANDS[first])])
     else:
         return COMMANDS[first](rest)()
     return 0

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pythonnogil import _startup
-from pythonnogil._usage import UsageError, print_lines
+from pythonnogil._usage import UsageError, options_of, print_lines
 
 if TYPE_CHECKING:
     from pythonnogil._diagnosis import Choice, Diagnosis
@@ -31,11 +31,14 @@ class Doctor:
     Exit codes: 0 fine, 1 something to do, 2 a bad selection of mode or policy, or wrong use.
     """
 
+    FLAGS = ("--json",)
+    VALUES = ()
+
     def __init__(self, arguments: Sequence[str]) -> None:
-        self.json = "--json" in arguments
-        for word in arguments:
-            if word != "--json":
-                raise UsageError(f"doctor: unknown argument {word}")
+        options, rest = options_of("doctor", arguments, self.FLAGS)
+        self.json = "--json" in options
+        if rest:
+            raise UsageError(f"doctor: unknown argument {rest[0]}")
 
     def __call__(self) -> int:
         from pythonnogil import _diagnosis

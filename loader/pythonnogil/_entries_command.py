@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from pythonnogil import _startup
-from pythonnogil._usage import UsageError, print_lines
+from pythonnogil._usage import UsageError, options_of, print_lines
 
 if TYPE_CHECKING:
     from pythonnogil._entries import Entry
@@ -31,13 +31,13 @@ class Entries:
     Exit codes: 0 everything is guarded, 1 something is not, 2 the census could not be made.
     """
 
+    FLAGS = ("--all", "--json")
+    VALUES = ()
+
     def __init__(self, arguments: Sequence[str]) -> None:
-        self.all = "--all" in arguments
-        self.json = "--json" in arguments
-        self.modules = [word for word in arguments if not word.startswith("-")]
-        for word in arguments:
-            if word.startswith("-") and word not in ("--all", "--json"):
-                raise UsageError(f"entries: unknown option {word}")
+        options, self.modules = options_of("entries", arguments, self.FLAGS)
+        self.all = "--all" in options
+        self.json = "--json" in options
         if not self.modules:
             raise UsageError("entries: no module given")
 

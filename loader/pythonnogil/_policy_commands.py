@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterator, Sequence
 
 from pythonnogil import _startup
-from pythonnogil._usage import UsageError
+from pythonnogil._usage import UsageError, options_of, print_lines
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,39 +25,28 @@ class Policy:
     -X nogil-policy or else PYTHONNOGIL_POLICY. Those that come with pythonnogil follow.
     """
 
+    FLAGS = ()
+    VALUES = ("--policy",)
+
     def __init__(self, arguments: Sequence[str]) -> None:
-        self.file: str | None = None
-        words = list(arguments)
-        self.action = words.pop(0) if words else ""
+        self.action, *words = arguments or ("",)
         if self.action not in ("check", "explain"):
             found = f"unknown action {self.action}" if self.action else "no action given"
             raise UsageError(f"policy: {found}; write check FILE or explain MODULE")
-        if self.action == "explain":
-            words = self._without_policy_option(words)
-        what = "FILE" if self.action == "check" else "MODULE"
-        if len(words) != 1 or words[0].startswith("-"):
+        values = self.VALUES if self.action == "explain" else ()
+        options, rest = options_of(f"policy {self.action}", words, self.FLAGS, values)
+        self.file = options.get("--policy")
+        if len(rest) != 1:
+            what = "FILE" if self.action == "check" else "MODULE"
             raise UsageError(f"policy {self.action}: give one {what}")
-        self.subject = words[0]
-
-    def _without_policy_option(self, words: list[str]) -> list[str]:
-        rest = []
-        while words:
-            word = words.pop(0)
-            name, equals, value = word.partition("=")
-            if name != "--policy":
-                rest.append(word)
-            elif equals or words:
-                self.file = value if equals else words.pop(0)
-            else:
-                raise UsageError("policy explain: --policy needs a value")
-        return rest
+        self.subject = rest[0]
 
     def __call__(self) -> int:
         try:
             lines = _check(self.subject) if self.action == "check" else self._explain()
         except (ValueError, _startup.HookError) as error:
             raise UsageError(str(error).removeprefix("pythonnogil: ")) from error
-        print("\n".join(lines))
+        print_lines(lines)
         return 0
 
     def _explain(self) -> list[str]:

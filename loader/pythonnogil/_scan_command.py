@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from pythonnogil._usage import UsageError, print_lines
+from pythonnogil._usage import UsageError, complain, options_of, print_lines
 
 if TYPE_CHECKING:
     from pythonnogil._porting import Porting
@@ -46,28 +46,15 @@ class Scan:
     Exit codes: 0 nothing legacy, 1 something legacy or unknown, 2 something could not be read.
     """
 
+    FLAGS = ("--environment", "--probe", "--legacy", "--json")
+    VALUES = ("--limit",)
+
     def __init__(self, arguments: Sequence[str]) -> None:
-        self.targets: list[str] = []
-        self.limit = 10.0
-        self.flags = dict.fromkeys(("--environment", "--probe", "--legacy", "--json"), False)
-        self._parse(list(arguments))
+        options, self.targets = options_of("scan", arguments, self.FLAGS, self.VALUES)
+        self.flags = {name: name in options for name in self.FLAGS}
+        self.limit = _seconds(options.get("--limit", "10"))
         if bool(self.targets) == self.flags["--environment"]:
             raise UsageError("scan: name something to scan, or --environment")
-
-    def _parse(self, words: list[str]) -> None:
-        while words:
-            word = words.pop(0)
-            if word in self.flags:
-                self.flags[word] = True
-            elif word == "--limit" or word.startswith("--limit="):
-                self.limit = _seconds(word.partition("=")[2] or (words.pop(0) if words else ""))
-            elif word == "--":
-                self.targets += words
-                return
-            elif word.startswith("-"):
-                raise UsageError(f"scan: unknown option {word}")
-            else:
-                self.targets.append(word)
 
     def __call__(self) -> int:
         from pythonnogil import _scan
@@ -120,9 +107,8 @@ class Scan:
         if self.flags["--legacy"]:
             findings = [item for item in findings if item.verdict is not _scan.Verdict.DECLARED]
         print_lines([_json(findings, errors)] if self.flags["--json"] else _lines(findings))
-        if sys.stderr is not None:
-            for path, text in errors:
-                print(f"pythonnogil: scan: {path}: {text}", file=sys.stderr)
+        for path, text in errors:
+            complain(f"scan: {path}: {text}")
 
 
 class _Progress:

@@ -72,10 +72,10 @@ def test_text() -> None:
     assert lines[-1] == "to do        nothing"
 
 
-@pytest.mark.parametrize("words", [["--fast"], ["numpy"]])
-def test_wrong_use(words: list[str]) -> None:
-    line = f"pythonnogil: doctor: unknown argument {words[0]}\n"
-    assert doctor(*words) == Finished(2, "", line)
+@pytest.mark.parametrize(("word", "kind"), [("--fast", "option"), ("numpy", "argument")])
+def test_wrong_use(word: str, kind: str) -> None:
+    line = f"pythonnogil: doctor: unknown {kind} {word}\n"
+    assert doctor(word) == Finished(2, "", line)
 
 
 def test_without_site() -> None:

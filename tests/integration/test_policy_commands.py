@@ -173,10 +173,10 @@ def test_explain_takes_the_policy_in_force(tmp_path: Path) -> None:
         (["chekc"], "policy: unknown action chekc; write check FILE or explain MODULE"),
         (["check"], "policy check: give one FILE"),
         (["check", "a", "b"], "policy check: give one FILE"),
-        (["check", "--policy", "a"], "policy check: give one FILE"),
+        (["check", "--policy", "a"], "policy check: unknown option --policy"),
         (["explain"], "policy explain: give one MODULE"),
         (["explain", "m", "--policy"], "policy explain: --policy needs a value"),
-        (["explain", "m", "--poilcy=a"], "policy explain: give one MODULE"),
+        (["explain", "m", "--poilcy=a"], "policy explain: unknown option --poilcy=a"),
         (
             ["explain", "m", "--policy=/nowhere"],
             "/nowhere: cannot be read: No such file or directory",
