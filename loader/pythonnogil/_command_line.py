@@ -17,6 +17,20 @@ from pythonnogil._usage import UsageError, complain, print_lines
 
 PROGRAM = "python -m pythonnogil"
 
+# What any Python program can be started with: option, variable, and what it does.
+SETTINGS = (
+    ("-X nogil-mode=MODE", "PYTHONNOGIL_MODE=MODE", "how extensions are loaded; see run --help"),
+    ("-X strict-nogil", "", "the mode strict-nogil"),
+    ("-X unsafe-nogil", "", "the mode unsafe-nogil"),
+    ("-X nogil-policy=FILE", "PYTHONNOGIL_POLICY=FILE", "what holds for single modules"),
+    ("-X nogil-report[=FILE]", "PYTHONNOGIL_REPORT=FILE", "a report at exit; - is stderr"),
+    (
+        "-X nogil-report-signal=NAME",
+        "PYTHONNOGIL_REPORT_SIGNAL=NAME",
+        "a report on this signal",
+    ),
+)
+
 
 class Run:
     """Run a Python program with the import hook in place.
@@ -30,11 +44,15 @@ class Run:
     a mode in the command itself. SCRIPT may be a file, a directory or zip file with a __main__.py,
     or - for standard input.
 
-      --mode MODE   gil            legacy extensions run under a lock (the default)
-                    strict-nogil   legacy extensions are refused
-                    unsafe-nogil   legacy extensions run unguarded
-                    off            extensions are left to CPython
-      --policy FILE what holds for single modules; see policy --help
+      --mode MODE    how extensions are loaded
+      --policy FILE  what holds for single modules; see policy --help
+
+    MODE is one of these:
+
+      gil            legacy extensions run under a lock (the default)
+      strict-nogil   legacy extensions are refused
+      unsafe-nogil   legacy extensions run unguarded
+      off            extensions are left to CPython
     """
 
     FLAGS = ()
@@ -137,7 +155,7 @@ def _dispatch(arguments: Sequence[str]) -> int:
     elif first not in COMMANDS:
         raise UsageError(f"unknown command {first}; see {PROGRAM} --help")
     elif rest and rest[0] in ("--help", "-h"):
-        print_lines([_help(COMMANDS[first])])
+        print_lines([help_of(COMMANDS[first])])
     else:
         return COMMANDS[first](rest)()
     return 0
@@ -155,11 +173,16 @@ def _value(word: str, words: list[str]) -> str:
 def _overview() -> str:
     lines = [f"usage: {PROGRAM} COMMAND ...", f"       {PROGRAM} --help | --version", ""]
     for name, command in COMMANDS.items():
-        lines.append(f"  {name:8}{_help(command).partition('\n')[0]}")
-    lines += ["", f"{PROGRAM} COMMAND --help tells about one command."]
+        lines.append(f"  {name:8}{help_of(command).partition('\n')[0]}")
+    lines += ["", f"{PROGRAM} COMMAND --help tells about one command.", ""]
+    lines += ["Settings of any Python program, by an option or else by a variable:", ""]
+    for option, variable, meaning in SETTINGS:
+        lines.append(f"  {', '.join(filter(None, (option, variable)))}")
+        lines.append(f"      {meaning}")
     return "\n".join(lines)
 
 
-def _help(command: type) -> str:
+def help_of(command: type) -> str:
+    """What --help prints about a command."""
     # Python drops docstrings under -OO.
     return (command.__doc__ or "There is no help under -OO.").strip()

@@ -9,7 +9,9 @@ import pytest
 from processes import Finished, clean_environment, run_python
 
 import pythonnogil
+from pythonnogil._command_line import COMMANDS
 
+GOLDEN = Path(__file__).parent / "golden"
 SITE_PACKAGES = Path(pythonnogil.__file__).parents[1]
 
 # Shows all that a program can see of how it was started.
@@ -231,12 +233,12 @@ def test_overview(words: list[str]) -> None:
     assert "\n  run     Run a Python program with the import hook in place.\n" in text
 
 
-@pytest.mark.parametrize("words", [["run", "--help"], ["run", "-h"]])
-def test_help_of_run(words: list[str]) -> None:
-    text = run(*words).stdout
-    assert text.startswith("Run a Python program with the import hook in place.\n\nusage: ")
-    for mode in ("gil", "strict-nogil", "unsafe-nogil", "off"):
-        assert f"{mode:14}" in text
+@pytest.mark.parametrize("option", ["--help", "-h"])
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_help(command: str, option: str) -> None:
+    done = run_python("-I", "-m", "pythonnogil", *command.split(), option)
+    assert (done.rc, done.stderr) == (0, "")
+    assert done.stdout == (GOLDEN / f"{command}_help.txt".lstrip("_")).read_text()
 
 
 def test_help_without_docstrings() -> None:

@@ -61,10 +61,6 @@ def test_json(options: tuple[str, ...]) -> None:
     assert normalized(done.stdout) == json.loads((GOLDEN / "doctor.json").read_text())
 
 
-def test_help() -> None:
-    assert doctor("--help").stdout == (GOLDEN / "doctor_help.txt").read_text()
-
-
 def test_text() -> None:
     lines = doctor().lines()
     assert "GIL          off" in lines

@@ -151,12 +151,6 @@ def test_legacy_only(tree: Path) -> None:
     assert last == "3 extensions: 1 explicitly not, 1 unknown until run, 1 wrong ABI"
 
 
-@pytest.mark.parametrize("command", ["scan", "entries"])
-def test_help(command: str) -> None:
-    done = run_python("-I", "-m", "pythonnogil", command, "--help")
-    assert done.stdout == golden(f"{command}_help.txt")
-
-
 @pytest.mark.parametrize(
     ("words", "rc"),
     [
