@@ -12,6 +12,9 @@ from processes import Finished, clean_environment, run_python
 
 from pythonnogil._registrations import REGISTRATIONS
 
+GOLDEN = Path(__file__).parent / "golden"
+SUFFIX = sysconfig.get_config_var("EXT_SUFFIX")
+
 # Modules whose import is meant to fail.
 LEFT_OUT = {
     "failing_exec",
@@ -245,3 +248,25 @@ def test_all_ways_to_hand_over_functions_are_known() -> None:
     found = declarations()
     assert {"PyOS_InputHook", "PyEval_SetTrace", "Py_AtExit", "PyType_FromSpec"} <= found.keys()
     assert found.keys() - REGISTRATIONS.keys() - HARMLESS == set()
+
+
+def normalized(document: dict[str, Any]) -> dict[str, Any]:
+    """The document without what differs from compiler to compiler and from folder to folder."""
+    for entry in document["entries"]:
+        entry["image"] = Path(entry["image"]).name.replace(SUFFIX, ".so")
+        entry["function"] = re.sub(r"\+0x[0-9a-f]+", "+OFFSET", entry["function"])
+        entry["function"] = entry["function"].replace(SUFFIX, ".so")
+        # Methods are found in the module and in the function objects, whichever comes first.
+        if entry["slot"] == "method":
+            entry["owner"] = "OWNER"
+    document["entries"].sort(key=lambda entry: list(entry.values()))
+    return document
+
+
+def test_json(extensions: Path) -> None:
+    found = normalized(json.loads(entries(extensions, "--json", "undeclared_multi").stdout))
+    expected = json.loads((GOLDEN / "entries.json").read_text())
+    assert found == expected
+    assert [list(entry) for entry in found["entries"]] == [
+        list(entry) for entry in expected["entries"]
+    ]
