@@ -138,12 +138,10 @@ double seconds(double ns) {
 }
 
 PyObject* describe(const shim::Histogram& durations) {
-    return Py_BuildValue("{s:d,s:d,s:d,s:d,s:d}", "total",
-                         seconds(static_cast<double>(durations.total())), "p50",
-                         seconds(durations.percentile(0.5)), "p99",
-                         seconds(durations.percentile(0.99)), "p99.9",
-                         seconds(durations.percentile(0.999)), "max",
-                         seconds(static_cast<double>(durations.max())));
+    return Py_BuildValue(
+        "{s:d,s:d,s:d,s:d,s:d}", "total", seconds(static_cast<double>(durations.total())), "p50",
+        seconds(durations.percentile(0.5)), "p99", seconds(durations.percentile(0.99)), "p99.9",
+        seconds(durations.percentile(0.999)), "max", seconds(static_cast<double>(durations.max())));
 }
 
 PyObject* number(std::uint64_t value) {
@@ -154,13 +152,11 @@ PyObject* describe(const Measures& measures) {
     const std::uint64_t calls = measures.calls();
     const std::uint64_t waits = measures.waits.durations.count();
     const double share =
-        calls == 0 ? 0.0
-                   : std::min(1.0, static_cast<double>(waits) / static_cast<double>(calls));
+        calls == 0 ? 0.0 : std::min(1.0, static_cast<double>(waits) / static_cast<double>(calls));
     const auto& over = measures.waits.over;
-    PyObject* waits_over =
-        Py_BuildValue("{s:N,s:N,s:N,s:N}", "1ms", number(over[0].value()), "5ms",
-                      number(over[1].value()), "16ms", number(over[2].value()), "100ms",
-                      number(over[3].value()));
+    PyObject* waits_over = Py_BuildValue("{s:N,s:N,s:N,s:N}", "1ms", number(over[0].value()), "5ms",
+                                         number(over[1].value()), "16ms", number(over[2].value()),
+                                         "100ms", number(over[3].value()));
     return Py_BuildValue("{s:N,s:N,s:d,s:N,s:N,s:N}", "calls", number(calls), "waits",
                          number(waits), "contended_share", share, "wait",
                          describe(measures.waits.durations), "hold", describe(measures.holds),

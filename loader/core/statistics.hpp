@@ -1,5 +1,5 @@
-// The part of pythonnogil._core behind pythonnogil.stats(): turns recording on, and sums up what was
-// recorded by module and function.
+// The part of pythonnogil._core behind pythonnogil.stats(): turns recording on, and sums up what
+// was recorded by module and function.
 //
 // Thread-safety: attached threads. Errors: Python exceptions.
 #pragma once
