@@ -15,8 +15,9 @@ constexpr std::string_view mode_option = "nogil-mode";
 constexpr std::string_view environment_variable = "PYTHONNOGIL_MODE";
 
 // Options that are ours but select no mode.
-constexpr std::array<std::string_view, 4> other_options{"nogil-policy", "nogil-report",
-                                                        "nogil-evidence", "nogil-watchdog"};
+constexpr std::array<std::string_view, 6> other_options{"nogil-evidence", "nogil-policy",
+                                                        "nogil-report",   "nogil-report-signal",
+                                                        "nogil-trace",    "nogil-watchdog"};
 
 [[noreturn]] void fail(const std::string& what) {
     throw ModeError("pythonnogil: " + what);

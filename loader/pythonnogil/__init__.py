@@ -48,6 +48,8 @@ _VARIABLES = (
     "PYTHONNOGIL_MODE",
     "PYTHONNOGIL_POLICY",
     "PYTHONNOGIL_EVIDENCE",
+    "PYTHONNOGIL_REPORT",
+    "PYTHONNOGIL_REPORT_SIGNAL",
 )
 
 # With the GIL on there is nothing to guard. Asked once, early: later the answer may be that some

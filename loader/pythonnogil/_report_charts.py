@@ -4,7 +4,8 @@ import math
 from collections.abc import Iterator, Sequence
 
 from pythonnogil._markup import Element, extend, node
-from pythonnogil._report_document import THRESHOLDS, Module, figures
+from pythonnogil._report_document import THRESHOLDS, figures
+from pythonnogil._stats import ModuleMeasures as Module
 from pythonnogil._units import count, duration, power_of_ten
 
 _MODULES = 15  # more make a plot that nobody reads; the table has them all

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from pythonnogil._usage import UsageError, options_of, print_lines
 
 if TYPE_CHECKING:
-    from pythonnogil._report_document import Report
+    from pythonnogil._stats import Stats
 
 
 class ShowReport:
@@ -55,7 +55,7 @@ class ShowReport:
             print_lines(_report_output.terminal_lines(report))
         return 0
 
-    def _write_page(self, report: "Report", file: str) -> None:
+    def _write_page(self, report: "Stats", file: str) -> None:
         from pythonnogil import _report_output, _report_page
 
         try:

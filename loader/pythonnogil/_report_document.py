@@ -1,4 +1,4 @@
-"""The report as data: its shape, and the reader of a saved one.
+"""Saved reports: what `pythonnogil.stats` returned, and whether a file holds such a thing.
 
 The schema is a promise: within a version keys may be added, but none goes away or changes. All
 times are seconds.
@@ -6,110 +6,18 @@ times are seconds.
 
 import json
 from collections.abc import Iterator
-from typing import Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, cast
 
-SCHEMA = "pythonnogil-report"
-VERSION = 1
+from pythonnogil._stats import SCHEMA, VERSION, Stats
+
+if TYPE_CHECKING:
+    from pythonnogil._core import Measures
+
 THRESHOLDS = ("1ms", "5ms", "16ms", "100ms")
 
 
 class ReportError(Exception):
     """A file is no report that can be shown; the text is one line without the file's name."""
-
-
-Times = TypedDict(
-    "Times", {"total": float, "p50": float, "p99": float, "p99.9": float, "max": float}
-)
-WaitsOver = TypedDict("WaitsOver", {"1ms": int, "5ms": int, "16ms": int, "100ms": int})
-
-
-class Measures(TypedDict):
-    """What was measured of a function, or of all of a module."""
-
-    calls: int
-    waits: int
-    contended_share: float
-    wait: Times
-    hold: Times
-    waits_over: WaitsOver
-
-
-class Function(Measures):
-    """A function that was called."""
-
-    name: str
-    kind: str
-
-
-class Longest(TypedDict):
-    """The longest wait or hold, and the function whose it was."""
-
-    function: str
-    seconds: float
-
-
-class Entries(TypedDict):
-    """How many of a module's entries are guarded, and how many are known not to be."""
-
-    guarded: int
-    open: int
-
-
-class Module(Measures):
-    """An extension."""
-
-    name: str
-    file: str
-    verdict: str
-    mode: str
-    scope: str | None
-    domain: str | None
-    entries: Entries
-    longest_hold: Longest | None
-    longest_wait: Longest | None
-    functions: list[Function]
-
-
-class Overlap(TypedDict):
-    """Two functions that were in an unguarded module at the same time."""
-
-    module: str
-    first: str
-    second: str
-    same_object: bool
-    count: int
-
-
-class Program(TypedDict):
-    """The process that was measured."""
-
-    command: list[str]
-    executable: str
-    python: str
-    pid: int
-    started: str
-    seconds: float
-    mode: str
-    gil_enabled: bool
-    recording: bool
-
-
-class Memory(TypedDict):
-    """What the measuring and the guard take."""
-
-    recorder_bytes: int
-    entries_bytes: int
-
-
-class Report(TypedDict):
-    """All of it."""
-
-    schema: str
-    version: int
-    program: Program
-    modules: list[Module]
-    overlaps: list[Overlap]
-    memory: Memory
 
 
 # What a value may be: a type, a dict of keys, a list of one kind of values, or one of a tuple.
@@ -157,12 +65,12 @@ _NAMES = {str: "a text", int: "a whole number, not negative", float: "a number, 
 _LARGEST = 2.0**64
 
 
-def figures(measures: Measures, what: str) -> dict[str, Any]:
+def figures(measures: "Measures", what: str) -> dict[str, Any]:
     """One group of the measures, by its name: wait, hold or waits_over."""
     return cast(dict[str, dict[str, Any]], measures)[what]
 
 
-def read(file: str) -> Report:
+def read(file: str) -> Stats:
     """The report in *file*. Raises OSError and ReportError."""
     with open(file, "rb") as stream:
         data = stream.read()
@@ -174,7 +82,7 @@ def read(file: str) -> Report:
     return checked(document)
 
 
-def checked(document: Any) -> Report:
+def checked(document: Any) -> Stats:
     """The same document, if it is a report. Raises ReportError."""
     if not isinstance(document, dict) or document.get("schema") != SCHEMA:
         raise ReportError(f'is no report: it has no "schema": "{SCHEMA}"')
@@ -185,10 +93,10 @@ def checked(document: Any) -> Report:
         )
     for problem in _problems(document, _SHAPE, ""):
         raise ReportError(f"is a damaged report: {problem}")
-    return cast(Report, document)
+    return cast(Stats, document)
 
 
-def as_json(report: Report) -> str:
+def as_json(report: Stats) -> str:
     """The report as a saved file holds it."""
     return json.dumps(report, indent=2, allow_nan=False) + "\n"
 

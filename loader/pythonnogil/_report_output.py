@@ -7,12 +7,13 @@ from collections.abc import Callable
 from typing import TextIO
 
 from pythonnogil import _report_document, _report_text
-from pythonnogil._report_document import Report
+from pythonnogil._stats import Stats
+from pythonnogil._usage import write_all, write_past_buffers
 
 STDERR = "-"
 
 
-def rendering(file: str) -> Callable[[Report], str]:
+def rendering(file: str) -> Callable[[Stats], str]:
     """What makes the contents of a file of this name."""
     if file.endswith(".json"):
         return _report_document.as_json
@@ -23,7 +24,7 @@ def rendering(file: str) -> Callable[[Report], str]:
     return text
 
 
-def text(report: Report) -> str:
+def text(report: Stats) -> str:
     """The table, as wide as it wants to be."""
     return "".join(f"{line}\n" for line in _report_text.lines(report))
 
@@ -35,12 +36,12 @@ def write(contents: str, file: str) -> None:
     if os.path.exists(file) and not stat.S_ISREG(os.stat(file).st_mode):
         # A device or a pipe is written to; putting a file in its place would be the end of it.
         with open(file, "wb", buffering=0) as stream:
-            _write_all(stream.fileno(), data)
+            write_all(stream.fileno(), data)
         return
     unfinished = f"{file}.{os.getpid()}.part"
     try:
         with open(unfinished, "wb", buffering=0) as stream:
-            _write_all(stream.fileno(), data)
+            write_all(stream.fileno(), data)
         os.replace(unfinished, file)
     except OSError:
         if os.path.exists(unfinished):
@@ -48,17 +49,13 @@ def write(contents: str, file: str) -> None:
         raise
 
 
-def print_to(stream: TextIO | None, report: Report) -> None:
+def print_to(stream: TextIO | None, report: Stats) -> None:
     """Print the table to a stream, for its terminal if it is one. Raises OSError, ValueError."""
-    if stream is None:
-        return
-    encoding = stream.encoding or "utf-8"
-    lines = "".join(f"{line}\n" for line in _report_text.lines(report, *_look(stream)))
-    stream.write(lines.encode(encoding, "backslashreplace").decode(encoding))
-    stream.flush()
+    lines = _report_text.lines(report, *_look(stream))
+    write_past_buffers(stream, "".join(f"{line}\n" for line in lines))
 
 
-def terminal_lines(report: Report) -> list[str]:
+def terminal_lines(report: Stats) -> list[str]:
     """The lines of the table for standard output."""
     return list(_report_text.lines(report, *_look(sys.stdout)))
 
@@ -75,8 +72,3 @@ def _look(stream: TextIO | None) -> tuple[int | None, bool]:
     width = int(columns) if columns.isdecimal() else width
     colour = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     return width or None, colour
-
-
-def _write_all(descriptor: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(descriptor, data) :]

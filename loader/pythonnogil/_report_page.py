@@ -8,8 +8,10 @@ from typing import Any
 
 from pythonnogil import _report_charts
 from pythonnogil._markup import Element, node, serialized, verbatim
-from pythonnogil._report_document import THRESHOLDS, Longest, Module, Overlap, Report
+from pythonnogil._report_document import THRESHOLDS
 from pythonnogil._report_text import costliest, full_name, head, is_of_interest
+from pythonnogil._stats import ModuleMeasures as Module
+from pythonnogil._stats import Overlap, Stats
 from pythonnogil._units import count, duration, share, size
 
 # Tells the browser what the page promises: nothing is loaded from anywhere.
@@ -33,7 +35,7 @@ class _Column:
     cell: Callable[[Any], _Cell]
 
 
-def page(report: Report) -> str:
+def page(report: Stats) -> str:
     """The page as text."""
     command = " ".join(report["program"]["command"]) or "python"
     root = node("html", _head_element(command), _body(report, command), lang="en")
@@ -53,7 +55,7 @@ def _head_element(command: str) -> Element:
     )
 
 
-def _body(report: Report, command: str) -> Element:
+def _body(report: Stats, command: str) -> Element:
     shown = costliest([item for item in report["modules"] if is_of_interest(item)])
     called = [item for item in shown if item["calls"]]
     main = node("main", *_charts(called), *_tables(report, shown))
@@ -61,7 +63,7 @@ def _body(report: Report, command: str) -> Element:
     return node("body", _header(report, command), main, script)
 
 
-def _header(report: Report, command: str) -> Element:
+def _header(report: Stats, command: str) -> Element:
     facts = node("dl")
     for label, text in head(report["program"]):
         facts.append(node("div", node("dt", label), node("dd", text)))
@@ -79,7 +81,7 @@ def _charts(called: Sequence[Module]) -> Iterator[Element]:
         yield node("section", *_report_charts.charts(called), class_="charts")
 
 
-def _tables(report: Report, shown: Sequence[Module]) -> Iterator[Element]:
+def _tables(report: Stats, shown: Sequence[Module]) -> Iterator[Element]:
     if not report["program"]["recording"]:
         yield node("p", "Nothing was measured: recording was off. PYTHONNOGIL_REPORT turns it on.")
     if shown:
@@ -150,7 +152,7 @@ def _timed(what: str, key: str) -> Callable[[Any], _Cell]:
 
 def _longest(key: str) -> Callable[[Any], _Cell]:
     def cell(item: Any) -> _Cell:
-        longest: Longest | None = item[key]
+        longest = item[key]
         return _Cell(longest["function"] if longest is not None else "-")
 
     return cell

@@ -1,22 +1,20 @@
 """The report as text for a terminal: modules first, then the functions that cost most."""
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING
 
-from pythonnogil._report_document import (
-    THRESHOLDS,
-    Function,
-    Longest,
-    Measures,
-    Module,
-    Overlap,
-    Program,
-    Report,
-    figures,
-)
+from pythonnogil._report_document import THRESHOLDS, figures
+from pythonnogil._stats import ModuleMeasures as Module
+from pythonnogil._stats import Overlap, Program, Stats
 from pythonnogil._text_table import Column, printable, table
 from pythonnogil._units import count, duration, share, size
 
+if TYPE_CHECKING:
+    from pythonnogil._core import FunctionMeasures as Function
+    from pythonnogil._core import Longest, Measures
+
 _FUNCTIONS = 10  # of each of the two lists
+_TITLE = "pythonnogil report"
 _BOLD = "\x1b[1m{}\x1b[0m"
 _YELLOW, _RED = "33", "31"
 
@@ -69,7 +67,7 @@ _OVERLAP = (
 )
 
 
-def lines(report: Report, width: int | None = None, colour: bool = False) -> Iterator[str]:
+def lines(report: Stats, width: int | None = None, colour: bool = False) -> Iterator[str]:
     """The report for a terminal of this width, or without limit."""
 
     def section(title: str, columns: Sequence[Column], rows: list[list[str]]) -> Iterator[str]:
@@ -77,6 +75,7 @@ def lines(report: Report, width: int | None = None, colour: bool = False) -> Ite
         yield _BOLD.format(title) if colour else title
         yield from table(columns, rows, width, colour)
 
+    yield _BOLD.format(_TITLE) if colour else _TITLE
     yield from _head(report)
     shown = costliest([item for item in report["modules"] if is_of_interest(item)])
     if shown:
@@ -114,14 +113,14 @@ def head(program: Program) -> Iterator[tuple[str, str]]:
     yield "mode", f"{program['mode']}, the GIL is {'on' if program['gil_enabled'] else 'off'}"
 
 
-def slowest(modules: Sequence[Module], what: str) -> list[tuple[Module, Function]]:
+def slowest(modules: Sequence[Module], what: str) -> "list[tuple[Module, Function]]":
     """The functions that held the lock, or waited for it, longest in sum: hold or wait."""
     pairs = [(module, item) for module in modules for item in module["functions"]]
     pairs = [pair for pair in pairs if figures(pair[1], what)["total"] > 0]
     return sorted(pairs, key=lambda pair: -figures(pair[1], what)["total"])
 
 
-def _head(report: Report) -> Iterator[str]:
+def _head(report: Stats) -> Iterator[str]:
     for label, text in head(report["program"]):
         yield f"{label:9}{printable(text)}"
     memory = report["memory"]
@@ -131,7 +130,7 @@ def _head(report: Report) -> Iterator[str]:
     )
 
 
-def _remark_on_modules(report: Report, shown: int) -> Iterator[str]:
+def _remark_on_modules(report: Stats, shown: int) -> Iterator[str]:
     rest = len(report["modules"]) - shown
     if rest or not shown:
         yield ""
@@ -192,11 +191,11 @@ def _hold_row(module: Module) -> list[str]:
     ]
 
 
-def _function_hold_row(module: Module, function: Function) -> list[str]:
+def _function_hold_row(module: Module, function: "Function") -> list[str]:
     return [full_name(module, function), count(function["calls"]), *_times(function, "hold")]
 
 
-def _function_wait_row(module: Module, function: Function) -> list[str]:
+def _function_wait_row(module: Module, function: "Function") -> list[str]:
     return [
         full_name(module, function),
         count(function["waits"]),
@@ -214,20 +213,20 @@ def _overlap_row(overlap: Overlap) -> list[str]:
     ]
 
 
-def full_name(module: Module, function: Function) -> str:
+def full_name(module: Module, function: "Function") -> str:
     """A function with its module."""
     return printable(f"{module['name']}.{function['name']}")
 
 
-def _times(measures: Measures, what: str) -> list[str]:
+def _times(measures: "Measures", what: str) -> list[str]:
     times = figures(measures, what)
     return [duration(times[key]) for key in ("total", "p50", "p99", "p99.9", "max")]
 
 
-def _over(measures: Measures) -> list[str]:
+def _over(measures: "Measures") -> list[str]:
     over = figures(measures, "waits_over")
     return [count(over[key]) for key in THRESHOLDS]
 
 
-def _longest(longest: Longest | None) -> str:
+def _longest(longest: "Longest | None") -> str:
     return printable(longest["function"]) if longest is not None else "-"

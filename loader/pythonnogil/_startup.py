@@ -122,10 +122,19 @@ def variable(name: str) -> str | None:
 
 
 def use_what_was_asked_for() -> None:
-    """Put the hook in place, in the mode that the command line or the environment asks for.
+    """Do what the command line or the environment asks for: the hook in a mode, and reports.
 
     Raises ValueError for a bad selection or policy, HookError where the mode cannot be had.
     """
+    _use_mode_asked_for()
+    asked_for = variable("PYTHONNOGIL_REPORT") or variable("PYTHONNOGIL_REPORT_SIGNAL")
+    if asked_for or any(name.startswith("nogil-report") for name in sys._xoptions):
+        from pythonnogil import _reporting
+
+        _reporting.begin_if_asked_for()
+
+
+def _use_mode_asked_for() -> None:
     if any("pythonnogil." in option for option in sys.warnoptions):
         from pythonnogil import _warning_options
 

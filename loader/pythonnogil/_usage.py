@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Collection, Iterable
+from typing import TextIO
 
 
 class UsageError(Exception):
@@ -40,8 +41,36 @@ def options_of(
 
 def complain(text: str) -> None:
     """Print an error as one line to stderr, if there is one."""
-    if sys.stderr is not None:
-        print(f"pythonnogil: {text}", file=sys.stderr)
+    try:
+        write_past_buffers(sys.stderr, f"pythonnogil: {text}\n")
+    except (OSError, ValueError):
+        # It was closed, and there is nobody else to be told.
+        return
+
+
+def write_past_buffers(stream: TextIO | None, text: str) -> None:
+    """Write to a stream that may fail, and leave nothing behind in it that would fail again.
+
+    The interpreter's last act is to flush its streams; if that fails, it ends with an exit code
+    that is not the program's. Raises OSError and ValueError.
+    """
+    if stream is None:
+        return
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    data = text.encode(encoding, "backslashreplace")
+    stream.flush()
+    try:
+        descriptor = stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        stream.write(data.decode(encoding))
+        return
+    write_all(descriptor, data)
+
+
+def write_all(descriptor: int, data: bytes) -> None:
+    """Write all of the data. Raises OSError."""
+    while data:
+        data = data[os.write(descriptor, data) :]
 
 
 def print_lines(lines: Iterable[str]) -> None:
