@@ -68,6 +68,10 @@ inline constexpr Py_ssize_t shared_merged = 0x3;
 // Source: Include/internal/pycore_gc.h, the same in 3.13 and 3.15. A thread that does not own the
 // object has read or changed it.
 inline constexpr std::uint8_t gc_bit_shared = 0x10;
+// The collector has called, or is about to call, the object's tp_finalize.
+inline constexpr std::uint8_t gc_bit_finalized = 0x02;
+// The collector takes the object for garbage. Set until it clears the object or finds it alive.
+inline constexpr std::uint8_t gc_bit_unreachable = 0x04;
 
 #if PY_VERSION_HEX < 0x030E0000
 // The macro Py_TRASHCAN_BEGIN compares tp_dealloc with the legacy function, finds the thunk and

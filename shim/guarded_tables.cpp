@@ -140,7 +140,7 @@ constexpr SlotRow type_slots[] = {
     SLOT(PyTypeObject, tp_str, plain),
     SLOT(PyTypeObject, tp_getattro, plain),
     INT_SLOT(PyTypeObject, tp_setattro, plain),
-    INT_SLOT(PyTypeObject, tp_clear, plain),
+    INT_SLOT(PyTypeObject, tp_clear, clearer),
     SLOT(PyTypeObject, tp_richcompare, one_object),
     SLOT(PyTypeObject, tp_iter, plain),
     SLOT(PyTypeObject, tp_iternext, plain),
@@ -151,7 +151,7 @@ constexpr SlotRow type_slots[] = {
     SLOT(PyTypeObject, tp_new, constructor),
     SLOT(PyTypeObject, tp_free, plain),
     SLOT(PyTypeObject, tp_del, plain),
-    SLOT(PyTypeObject, tp_finalize, plain),
+    SLOT(PyTypeObject, tp_finalize, finalizer),
     SLOT(PyTypeObject, tp_vectorcall, vector),
 };
 

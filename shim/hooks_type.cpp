@@ -17,6 +17,10 @@ EntryKind kind_of_slot(int slot) {
     switch (slot) {
         case Py_tp_dealloc:
             return EntryKind::deallocator;
+        case Py_tp_finalize:
+            return EntryKind::finalizer;
+        case Py_tp_clear:
+            return EntryKind::clearer;
         case Py_tp_init:
             return EntryKind::tuple;
         case Py_tp_new:

@@ -133,6 +133,17 @@ void* legacy_part(PyTypeObject* type) {
     return nullptr;
 }
 
+// A finalizer of the class's own, __del__, goes under the guard as well: the collector may come to
+// call it on an object that legacy code has found since.
+void guard_finalizer(PyTypeObject* type, const Guarding& guarding) {
+    auto* const function = reinterpret_cast<void*>(type->tp_finalize);
+    if (function == nullptr || thunk_pool::is_thunk(function) ||
+        guarding.access != Access::exclusive)
+        return;
+    type->tp_finalize = reinterpret_cast<destructor>(thunk_pool::claim(
+        function, EntryKind::finalizer, guarding, "finalizer of a Python subclass"));
+}
+
 }  // namespace
 
 bool learn_from_interpreter() {
@@ -154,9 +165,11 @@ void guard(PyTypeObject* type) {
     if (part == nullptr)
         return;
     try {
+        const Guarding guarding = thunk_pool::guarding_of(part);
         void* const thunk =
             thunk_pool::claim(reinterpret_cast<void*>(&deallocate), EntryKind::deallocator,
-                              thunk_pool::guarding_of(part), "deallocator of a Python subclass");
+                              guarding, "deallocator of a Python subclass");
+        guard_finalizer(type, guarding);
         type->tp_dealloc = reinterpret_cast<destructor>(thunk);
     } catch (const std::exception& error) {
         log_warning(std::string("class ") + type->tp_name +

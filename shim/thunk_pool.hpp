@@ -35,6 +35,8 @@ enum class EntryKind : std::uint8_t {
     constructor,  // (type, tuple, ...): tp_new. This and those below are called in ways of their
                   // own
     deallocator,  // (object) whose last reference is gone
+    finalizer,    // (object) that may be what the collector takes for garbage
+    clearer,      // the same, for tp_clear
     watcher,      // no argument of interest, but CPython calls it in the middle of a change
 };
 

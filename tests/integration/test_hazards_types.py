@@ -49,6 +49,9 @@ MORTALS = [
     *["Finalized slots", "Finalized dict"],
 ]
 DEATHS = ["Chain", "Chain dict", "Listed", "Phoenix", "Phoenix dict"]
+# Types with a finalizer, and how their objects get into the collector's hands.
+FOUND = ["Finalized", "Finalized slots", "Finalized dict", "Collected del"]
+GARBAGE = ["dropped", "owned", "in a cycle"]
 COUNTS = 400_000  # in each thread
 GENERATED = ["cython_fixture", "pybind_fixture"]
 
@@ -158,6 +161,22 @@ def test_death_in_a_way_of_its_own(guarded: Stage, kind: str) -> None:
 @pytest.mark.parametrize("kind", DEATHS)
 def test_death_in_a_way_of_its_own_control(unguarded: Stage, kind: str) -> None:
     unguarded.assert_hazard("mortals.py", kind)
+
+
+@pytest.mark.parametrize("way", GARBAGE)
+@pytest.mark.parametrize("kind", FOUND)
+def test_found_by_raw_pointer_while_the_collector_has_it(
+    guarded: Stage, kind: str, way: str
+) -> None:
+    """The finalizer waits until the object dies."""
+    guarded.check("found_garbage.py", kind, way)
+
+
+@pytest.mark.parametrize("kind", FOUND)
+def test_found_by_raw_pointer_while_the_collector_has_it_control(
+    unguarded: Stage, kind: str
+) -> None:
+    unguarded.assert_hazard("found_garbage.py", kind, "dropped")
 
 
 def need(extensions: Path, module: str) -> None:

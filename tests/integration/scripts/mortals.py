@@ -6,33 +6,11 @@ import weakref
 from collections.abc import Callable
 
 import stage
+from mortal_types import finalized, find_type
 
 SECONDS = 1.0
 CHAIN = 200_000
 module = stage.load("mortals")
-finalized: list[None] = []
-
-
-def subclass(base: type, kind: str) -> type:
-    """A Python class of that kind."""
-
-    def finalize(self: object) -> None:
-        finalized.append(None)
-
-    parts: dict[str, dict[str, object]] = {
-        "slots": {"__slots__": ("one", "two")},
-        "empty slots": {"__slots__": ()},
-        "weak slots": {"__slots__": ("one", "__weakref__")},
-        "dict": {},
-        "del": {"__del__": finalize},
-    }
-    return type(f"Sub{base.__name__}", (base,), parts[kind])
-
-
-def find_type(kind: str) -> type:
-    name, _, how = kind.partition(" ")
-    base: type = getattr(module, name)
-    return subclass(base, how) if how else base
 
 
 def fill(mortal: object) -> None:
@@ -107,7 +85,7 @@ def revive(mortal_type: type) -> int:
 
 def work_for(kind: str) -> list[Callable[[], int]]:
     name, _, how = kind.partition(" ")
-    mortal_type = find_type(kind)
+    mortal_type = find_type(module, kind)
     if name == "Chain":
         return [lambda: chains(mortal_type)] * stage.THREADS
     if name == "Listed":
