@@ -141,6 +141,10 @@ def other_thread() -> None:
     called = threading.Thread(target=lambda: stage.repeat(lambda: module.spin(1000), 5))
     called.start()
     called.join()
+    # A lease on the GIL, in scope interpreter, ends a moment after the last call.
+    deadline = time.monotonic() + 5
+    while sys._is_gil_enabled() and time.monotonic() < deadline:
+        time.sleep(0.001)
 
 
 def daemons() -> None:
