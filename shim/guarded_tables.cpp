@@ -8,6 +8,7 @@
 
 #include "shim/elf_image.hpp"
 #include "shim/guard_plan.hpp"
+#include "shim/hooks.hpp"
 #include "shim/import_in_progress.hpp"
 #include "shim/quarantine.hpp"
 
@@ -86,6 +87,13 @@ void keep_default_free(PyTypeObject* type) {
     if (type->tp_free == nullptr && (type->tp_flags & Py_TPFLAGS_HAVE_GC) != 0 && base != nullptr &&
         base->tp_free == quarantine::free_object)
         type->tp_free = PyObject_GC_Del;
+}
+
+// Instances of a type that nobody readies are made through this slot, if it is filled in the type's
+// source. So our function stands there until the type is guarded; a ready type has CPython's own.
+void keep_default_alloc(PyTypeObject* type) {
+    if (type->tp_alloc == hooks::PyType_GenericAlloc)
+        type->tp_alloc = ::PyType_GenericAlloc;
 }
 
 EntryKind kind_of_method(int flags) {
@@ -298,6 +306,7 @@ void guard_type(PyTypeObject* type) {
         return;
     guard_type(type->tp_base);
     keep_default_free(type);
+    keep_default_alloc(type);
     const char* const name = type->tp_name;
     type->tp_call = guard_call_slot(type->tp_call, name, type);
     for (const SlotRow& row : type_slots)

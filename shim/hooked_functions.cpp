@@ -20,7 +20,7 @@ void* address_of(Function* function) {
 }
 
 // Replaced where it is called, not where its address stands in a table: CPython compares slots with
-// its own functions.
+// its own functions. One that is replaced in tables too goes back when the type is guarded.
 #define REPLACE(function) \
     { #function, address_of(&hooks::function), false }
 
@@ -47,7 +47,7 @@ const Interposition registrations[] = {
     REPLACE(_PyObject_NewVar),
     REPLACE(_PyObject_GC_New),
     REPLACE(_PyObject_GC_NewVar),
-    REPLACE(PyType_GenericAlloc),
+    {"PyType_GenericAlloc", address_of(&hooks::PyType_GenericAlloc), true},
     REPLACE(PyType_FromSpec),
     REPLACE(PyType_FromSpecWithBases),
     REPLACE(PyType_FromModuleAndSpec),

@@ -78,6 +78,8 @@ void* guarded_value(const DefinitionSlot& slot, const char* type_name, const voi
     if (slot.id == Py_tp_call)
         return reinterpret_cast<void*>(
             guard_call_slot(reinterpret_cast<ternaryfunc>(slot.value), type_name, site));
+    if (slot.value == reinterpret_cast<void*>(&hooks::PyType_GenericAlloc))
+        return reinterpret_cast<void*>(&::PyType_GenericAlloc);
     if (is_left_alone(slot.id))
         return slot.value;
     return guarded(slot.value, kind_of_slot(slot.id),

@@ -66,10 +66,12 @@ bool add_imports(PyObject* list, const char* path) {
     bool complete = true;
     shim::ElfImage::from_handle(file.handle()).for_each_import([&](const shim::Import& import) {
         const bool redirected = own && own->contains(*import.slot);
+        const bool in_data = import.kind == shim::ImportKind::absolute;
         complete =
-            complete && append(list, Py_BuildValue("(s#O)", import.name.data(),
+            complete && append(list, Py_BuildValue("(s#OO)", import.name.data(),
                                                    static_cast<Py_ssize_t>(import.name.size()),
-                                                   redirected ? Py_True : Py_False));
+                                                   redirected ? Py_True : Py_False,
+                                                   in_data ? Py_True : Py_False));
     });
     return complete;
 }

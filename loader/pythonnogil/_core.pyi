@@ -186,8 +186,11 @@ def function_pointers(objects: list[object], /) -> list[tuple[int, str, str, int
     its offset there, and whether a guard stands before it.
     """
 
-def loaded_imports(path: str, /) -> list[tuple[str, bool]]:
-    """What a loaded file imports, and whether each import is redirected. Names may repeat."""
+def loaded_imports(path: str, /) -> list[tuple[str, bool, bool]]:
+    """What a loaded file imports: names, whether each is redirected, and whether it is in data.
+
+    Names may repeat.
+    """
 
 def abi_mismatch(path: str, /) -> str | None:
     """What is wrong with the name of an extension's file for this interpreter, or None."""

@@ -19,7 +19,7 @@ from types import (
 
 import pythonnogil
 from pythonnogil import _core, _startup
-from pythonnogil._registrations import REGISTRATIONS
+from pythonnogil._registrations import IN_DATA, REGISTRATIONS
 
 GUARDED = "guarded"
 NOT_NEEDED = "not needed"
@@ -70,7 +70,7 @@ class _Images:
         declared = {record["path"] for record in records if record["verdict"] == "declared"}
         self._legacy = set(map(os.path.realpath, legacy))
         self._declared = set(map(os.path.realpath, declared)) - self._legacy
-        self._imports: dict[str, list[tuple[str, bool]]] = {}
+        self._imports: dict[str, list[tuple[str, bool, bool]]] = {}
 
     def is_legacy(self, path: str) -> bool:
         """Whether code in this file needs a guard as far as its own declaration goes."""
@@ -80,7 +80,7 @@ class _Images:
         name = os.path.basename(file).partition(".")[0]
         return file not in self._declared and not pythonnogil._is_of_cpython(name, file)
 
-    def imports(self, path: str) -> list[tuple[str, bool]]:
+    def imports(self, path: str) -> list[tuple[str, bool, bool]]:
         """The file's imports; none for what the dynamic linker did not load."""
         if path not in self._imports:
             try:
@@ -91,7 +91,7 @@ class _Images:
 
     def uses_api(self, path: str) -> bool:
         """Whether the file calls CPython."""
-        return any(name.startswith(("Py", "_Py")) for name, _ in self.imports(path))
+        return any(name.startswith(("Py", "_Py")) for name, *_ in self.imports(path))
 
     def legacy_files(self) -> list[str]:
         """The legacy files in this process that call CPython."""
@@ -144,8 +144,10 @@ def _reason(owner: object, slot: str, image: str, images: _Images) -> str:
 def _registrations(images: _Images) -> Iterable[Entry]:
     for path in images.legacy_files():
         redirected: dict[str, bool] = {}
-        for name, is_redirected in images.imports(path):
-            if name in REGISTRATIONS:
+        for name, is_redirected, is_in_data in images.imports(path):
+            if is_in_data and name in IN_DATA:
+                yield Entry(path, "data", "imported function", name, NOT_NEEDED, IN_DATA[name])
+            elif name in REGISTRATIONS:
                 redirected[name] = redirected.get(name, True) and is_redirected
         for name, is_redirected in redirected.items():
             reason = "" if is_redirected else REGISTRATIONS[name]

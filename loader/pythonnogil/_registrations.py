@@ -89,3 +89,8 @@ REGISTRATIONS: dict[str, str] = {
     "Py_BuildValue": _IN_THE_CALL,
     "Py_VaBuildValue": _IN_THE_CALL,
 }
+
+# Where the address of one of them stands in data, and no call through that place needs redirecting.
+IN_DATA: dict[str, str] = {
+    "PyType_GenericAlloc": "a slot of a type, which has our function until the type is guarded",
+}

@@ -25,6 +25,9 @@ LATE = {
     "lazy method": "late_types.make_lazy().bump",
     "lazy slot": "(lambda lazy: lambda: repr(lazy))(late_types.make_lazy())",
     "lazy number": "(lambda number: lambda: -number)(late_types.make_lazy())",
+    "slotted method": "late_types.make_slotted().bump",
+    "slotted slot": "(lambda slotted: lambda: repr(slotted))(late_types.make_slotted())",
+    "slotted number": "(lambda number: lambda: -number)(late_types.make_slotted())",
 }
 # Ways in that few types have, and how often a round of each enters.
 RARE = {

@@ -55,8 +55,8 @@ def judge(suite: Suite, built: building.Built, options: argparse.Namespace) -> J
         log = logs / f"{suite.package}-guarded-{number}.log"
         try:
             guarded = running.run(suite, built, running.GUARDED, log, patience)
-            counts = [len(guarded.entries_that_are(status)) for status in running.ENTRIES]
-            judgement.entries = [f"{count:,}" for count in counts]
+            entries = [guarded.entries_that_are(one, suite.unguarded) for one in running.ENTRIES]
+            judgement.entries = [f"{len(kind):,}" for kind in entries]
             running.check_guard(suite, guarded)
         except running.RunError as error:
             judgement.troubles.append(f"guarded run {number}: {error}")

@@ -33,7 +33,8 @@ class Suite:
     in_place, from that folder of its sources, where its extension modules are put; the path names
     further folders of the sources that its tests import from. What it uses are packages of this
     catalogue. With postgresql, a server runs meanwhile; {server} in the environment of the tests
-    stands for the folder of its socket. A test to leave out is one whose result also changes from run to run with the
+    stands for the folder of its socket. Entries that tests make, and that are not guarded for a
+    reason, are named by their owners (patterns as in the shell). A test to leave out is one whose result also changes from run to run with the
     GIL, or that no test environment of ours can have; the reason stands beside it.
     """
 
@@ -51,6 +52,7 @@ class Suite:
     postgresql: bool = False
     environment: dict[str, str] = field(default_factory=dict)
     leave_out: dict[str, str] = field(default_factory=dict)
+    unguarded: dict[str, str] = field(default_factory=dict)
     limit: float = 120.0
     build: Build = field(default_factory=Build)
 
