@@ -168,14 +168,15 @@ def _reachable_objects() -> list[object]:
         seen.update(new)
         pending = gc.get_referents(*new.values())
         for item in new.values():
-            # The collector does not look into static types.
-            if isinstance(item, type):
+            # The collector does not look into static types. isinstance() would ask the object.
+            if issubclass(type(item), type):
                 pending += _parts_of_type(item)
     return list(seen.values())
 
 
 def _parts_of_type(item: type) -> list[object]:
-    parts: list[object] = [*type.__subclasses__(item), *item.__mro__]
+    parts: list[object] = type.__subclasses__(item)
+    parts += type.__dict__["__mro__"].__get__(item)
     parts += type.__dict__["__dict__"].__get__(item).values()
     return parts
 

@@ -191,6 +191,23 @@ def test_what_a_failed_import_leaves_stays_guarded(
     assert [line for line in done.lines() if line.startswith("not guarded")] == []
 
 
+def test_objects_that_lie_or_refuse_to_answer(extensions: Path) -> None:
+    code = (
+        "import static_counter\n"
+        "class Lies: __class__ = property(lambda self: type)\n"
+        "class Refuses:\n"
+        "    def __getattribute__(self, name): raise RuntimeError(name)\n"
+        "class Meta(type):\n"
+        "    def __getattribute__(self, name): raise RuntimeError(name)\n"
+        "class Made(metaclass=Meta): pass\n"
+        "kept = [Lies(), Refuses(), Made, object.__new__(Made)]\n"
+        "from pythonnogil import _entries\n"
+        "print({one.status for one in _entries.take_census()} - {'not needed'})\n"
+    )
+    done = run_python("-c", code, env=clean_environment(PYTHONPATH=extensions))
+    assert (done.rc, done.lines()) == (0, ["{'guarded'}"]), done.stderr
+
+
 def test_nothing_legacy(extensions: Path) -> None:
     done = entries(extensions, "declared", "json")
     assert done.lines() == ["No legacy code is loaded."]
