@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 SOURCES = ("include", "policy", "shim", "loader")
 FILES = ("CMakeLists.txt", "pyproject.toml", "setup.cfg", "README.md", "LICENSE")
 START_UP = {"pythonnogil.pth", "pythonnogil.start"}
+MAN_PAGE = "share/man/man1/pythonnogil.1"
 
 pytestmark = pytest.mark.timeout(900)
 
@@ -48,11 +49,13 @@ def test_wheel_holds_the_package_and_the_start_up_files(distributions: Path) -> 
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert START_UP <= names
-    for name in ("py.typed", "_core.pyi", "__init__.py", "policy.toml"):
+    for name in ("py.typed", "_core.pyi", "__init__.py", "policy.toml", "report_page.css"):
         assert f"pythonnogil/{name}" in names
     assert any(name.startswith("pythonnogil/_core.") and name.endswith(".so") for name in names)
+    assert f"pythonnogil-0.1.0.data/data/{MAN_PAGE}" in names
     top = {name.partition("/")[0] for name in names}
-    assert top - START_UP == {"pythonnogil", "pythonnogil-0.1.0.dist-info"}
+    data = {"pythonnogil-0.1.0.data", "pythonnogil-0.1.0.dist-info"}
+    assert top - START_UP == {"pythonnogil", *data}
 
 
 def test_uninstalling_leaves_nothing_behind(distributions: Path, tmp_path: Path) -> None:
@@ -63,7 +66,10 @@ def test_uninstalling_leaves_nothing_behind(distributions: Path, tmp_path: Path)
     before = {path.name for path in site.iterdir()}
     run(python, "-m", "pip", "install", "--no-index", "--no-deps", wheel)
     assert START_UP <= {path.name for path in site.iterdir()}
+    page = tmp_path / "venv" / MAN_PAGE
+    assert page.read_text() == run(python, "-m", "pythonnogil._man_page")
     loaded = run(python, "-c", "import sys; print('pythonnogil' in sys.modules)")
     assert loaded.strip() == "True"
     run(python, "-m", "pip", "uninstall", "--yes", "pythonnogil")
     assert {path.name for path in site.iterdir()} == before
+    assert not page.exists()
