@@ -3,13 +3,15 @@
 Under pytest-xdist every worker watches its own process and reports to the controller.
 """
 
+import json
+import os
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 import pythonnogil
-from pythonnogil import _gil_state, _startup
+from pythonnogil import _gil_state, _report_output, _report_text, _startup
 from pythonnogil._gil_watch import Culprit, GilWatch
 
 _COLUMNS = ("module", "verdict", "mode", "scope", "entries")
@@ -23,9 +25,13 @@ class _Findings:
         self.culprits: dict[str, list[str]] = {}
         self.gil_came_on = False
         self.rows: dict[str, list[str]] = {}
+        # By the name of the worker. As JSON, because not every text can be sent as it is.
+        self.reports: dict[str, str] = {}
 
-    def look(self, watch: GilWatch) -> None:
+    def look(self, watch: GilWatch, worker: str, wants_report: bool) -> None:
         """Take in what this process shows."""
+        if wants_report:
+            self.reports[worker] = json.dumps(pythonnogil.stats())
         self.gil_came_on = watch.gil_came_on()
         for culprit in watch.culprits() if self.gil_came_on else ():
             self.culprits.setdefault(culprit.extension.path, _lines(culprit))
@@ -38,6 +44,7 @@ class _Findings:
         self.gil_came_on |= other["gil_came_on"]
         self.culprits = other["culprits"] | self.culprits
         self.rows |= other["rows"]
+        self.reports |= other["reports"]
 
 
 _WATCH = pytest.StashKey[GilWatch]()
@@ -55,20 +62,32 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--nogil-report",
         action="store_true",
-        help="print a table of the extensions that were loaded, after the tests",
+        help="after the tests, print which extensions were loaded, and how long calls waited for "
+        "the guard and held it",
+    )
+    # Not --nogil-report[=FILE]: then "--nogil-report test_it.py" would write over the tests.
+    group.addoption(
+        "--nogil-report-file",
+        metavar="FILE",
+        help="write the report of waits and holds into FILE: as JSON, a page or a table, depending "
+        "on whether its name ends with .json, .html or anything else; pytest-xdist's workers put "
+        "their names before that",
     )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
     """Begin before the first conftest is imported."""
-    _begin(early_config, early_config.known_args_namespace.nogil_mode)
+    options = early_config.known_args_namespace
+    _begin(
+        early_config, options.nogil_mode, bool(options.nogil_report or options.nogil_report_file)
+    )
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     """Begin in workers, and where a conftest names the plugin."""
-    _begin(config, config.getoption("nogil_mode", None))
+    _begin(config, config.getoption("nogil_mode", None), _wants_report(config))
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -92,7 +111,8 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     config = session.config
     findings = config.stash[_FINDINGS]
     mine = _Findings()
-    mine.look(config.stash[_WATCH])
+    worker = getattr(config, "workerinput", {}).get("workerid", "")
+    mine.look(config.stash[_WATCH], worker, _wants_report(config))
     findings.add(vars(mine))
     if hasattr(config, "workeroutput"):
         config.workeroutput[_WORKER_KEY] = vars(findings)
@@ -127,23 +147,63 @@ def pytest_terminal_summary(
         terminalreporter.section("pythonnogil: extensions")
         for line in _table(list(findings.rows.values())):
             terminalreporter.line(line)
+    for worker, report in _reports(findings):
+        _show(terminalreporter, config, worker, report)
 
 
-def _begin(config: pytest.Config, mode: str | None) -> None:
+def _wants_report(config: pytest.Config) -> bool:
+    return bool(config.getoption("nogil_report") or config.getoption("nogil_report_file"))
+
+
+def _reports(findings: _Findings) -> list[tuple[str, Any]]:
+    """What was measured, by worker; where there are workers, the controller ran no tests."""
+    found = [(worker, json.loads(text)) for worker, text in sorted(findings.reports.items())]
+    return [pair for pair in found if pair[0]] or found
+
+
+def _show(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config, worker: str, report: Any
+) -> None:
+    if config.getoption("nogil_report"):
+        terminalreporter.section(f"pythonnogil: report{f' of {worker}' if worker else ''}")
+        writer = config.get_terminal_writer()
+        width = writer.fullwidth if terminalreporter.isatty else None
+        for line in _report_text.lines(report, width, writer.hasmarkup):
+            terminalreporter.line(line)
+    file = config.getoption("nogil_report_file")
+    if file:
+        stem, ending = os.path.splitext(config.invocation_params.dir / file)
+        path = f"{stem}.{worker}{ending}" if worker else f"{stem}{ending}"
+        try:
+            _report_output.write(_report_output.rendering(path)(report), path)
+        except OSError as error:
+            text = f"pythonnogil: cannot write the report to {path}: {error.strerror}"
+            terminalreporter.line(text, red=True)
+
+
+def _begin(config: pytest.Config, mode: str | None, wants_report: bool) -> None:
     if _WATCH in config.stash:
         return
     if mode is not None:
         _use_mode(mode)
+    if wants_report:
+        _start_recording()
     config.stash[_FINDINGS] = _Findings()
     config.stash[_WATCH] = GilWatch()
     config.stash[_WATCH].start()
 
 
+def _start_recording() -> None:
+    try:
+        pythonnogil.start_recording()
+    except _startup.HookError as error:
+        raise pytest.UsageError(str(error)) from error
+
+
 def _use_mode(mode: str) -> None:
     if _startup.mode_from_command_line() and mode != _startup.mode():
         raise pytest.UsageError(
-            f"two modes at once: {_startup.mode_option()} and --nogil-mode {mode}; "
-            "keep one of them"
+            f"two modes at once: {_startup.mode_option()} and --nogil-mode {mode}; keep one of them"
         )
     try:
         _startup.use(mode)

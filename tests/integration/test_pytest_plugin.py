@@ -4,10 +4,13 @@ import importlib.util
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import policies
 import pytest
 from processes import Finished, clean_environment, run_python
+
+from pythonnogil import _report_document
 
 CAME_ON = "pythonnogil: the GIL came on"
 PASSED, FAILED, WRONG_USE, NO_TESTS = 0, 1, 4, 5
@@ -256,6 +259,85 @@ def test_help(project: Path) -> None:
     assert done.rc == PASSED
     assert "--nogil-mode" in done.stdout
     assert "--nogil-report" in done.stdout
+
+
+COUNTS = """
+import static_counter
+
+def test_first():
+    for _ in range(5):
+        static_counter.increment()
+
+def test_second():
+    for _ in range(5):
+        static_counter.increment()
+"""
+
+
+def counted(report: Any) -> int:
+    """How often the function of the fixture was called."""
+    found = [item for item in report["modules"] if item["name"] == "static_counter"]
+    functions = [item for module in found for item in module["functions"]]
+    return sum(item["calls"] for item in functions if item["name"] == "increment")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_report(project: Path, way: tuple[str, ...]) -> None:
+    (project / "test_it.py").write_text(COUNTS)
+    done = run_pytest(project, "--nogil-report", *way)
+    assert done.rc == PASSED, done.stdout
+    titles = [
+        line.strip("= ") for line in done.stdout.splitlines() if "pythonnogil: report" in line
+    ]
+    workers = ["gw0", "gw1"] if "-n" in way else [""]
+    assert titles == [f"pythonnogil: report of {name}".removesuffix(" of ") for name in workers]
+    times = 2 if "--parallel-threads=2" in way else 1
+    assert (
+        sum(calls_in(part) for part in done.stdout.split("pythonnogil: report")[1:]) == 10 * times
+    )
+
+
+def calls_in(table: str) -> int:
+    """How often the function of the fixture was called, as the printed table has it."""
+    _, _, holds = table.partition("\nFunctions that held the lock longest\n")
+    rows = [line.split() for line in holds.partition("\n\n")[0].splitlines()]
+    return sum(int(row[1]) for row in rows if row[0] == "static_counter.increment")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_the_report_in_a_file(project: Path, way: tuple[str, ...]) -> None:
+    (project / "test_it.py").write_text(COUNTS)
+    done = run_pytest(project, "--nogil-report-file=report.json", *way)
+    assert done.rc == PASSED, done.stdout
+    assert "pythonnogil: report" not in done.stdout
+    files = sorted(project.glob("*.json"))
+    workers = [".gw0", ".gw1"] if "-n" in way else [""]
+    assert [file.name for file in files] == [f"report{name}.json" for name in workers]
+    times = 2 if "--parallel-threads=2" in way else 1
+    reports = [_report_document.read(str(file)) for file in files]
+    assert sum(map(counted, reports)) == 10 * times
+    assert not any(report["program"]["gil_enabled"] for report in reports)
+
+
+def test_a_report_that_cannot_be_written(project: Path) -> None:
+    done = run_pytest(project, "--nogil-report-file=absent/report.html")
+    assert done.rc == PASSED
+    path = project / "absent" / "report.html"
+    line = f"pythonnogil: cannot write the report to {path}: No such file or directory"
+    assert done.stdout.count(line) == 1
+
+
+def test_nothing_is_measured_unasked(project: Path) -> None:
+    (project / "test_it.py").write_text(
+        "import pythonnogil\ndef test_it(): assert not pythonnogil.recording()\n"
+    )
+    assert run_pytest(project).rc == PASSED
+
+
+def test_the_option_takes_no_test_for_a_file(project: Path) -> None:
+    done = run_pytest(project, "--nogil-report", "test_it.py")
+    assert done.rc == PASSED
+    assert (project / "test_it.py").read_text() == IMPORTS
 
 
 def test_costs_nothing_at_start_up() -> None:
