@@ -319,15 +319,12 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const Request& requ
     const bool switches_stacks = module != nullptr && stack_switcher::is_one(import);
     if (switches_stacks && import.verdict() == Verdict::legacy)
         import.refuse(stack_switcher::refusal(import));
+    if (import.refused())
+        return fail_with_refusal(import, module);
     // The code of a module that failed has run; what it made may be in use, and calls CPython.
     const bool has_run_guarded = import.verdict() == Verdict::unknown && plan != nullptr;
     const bool stays_guarded =
         import.verdict() == Verdict::legacy || import.shares() || has_run_guarded;
-    if (import.refused()) {
-        if (stays_guarded && plan != nullptr)
-            keep(images, plan);
-        return fail_with_refusal(import, module);
-    }
     if (stays_guarded)
         keep(images, plan);
     else if (!switches_stacks)
