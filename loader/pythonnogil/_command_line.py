@@ -29,6 +29,7 @@ SETTINGS = (
         "PYTHONNOGIL_REPORT_SIGNAL=NAME",
         "a report on this signal",
     ),
+    ("-X nogil-evidence", "PYTHONNOGIL_EVIDENCE=1", "a record of calls that overlapped unguarded"),
 )
 
 

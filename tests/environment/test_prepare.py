@@ -164,7 +164,7 @@ def test_source_is_fetched_once_for_all_builds(tmp_path: pathlib.Path) -> None:
 
 def test_package_groups_are_known(tmp_path: pathlib.Path) -> None:
     """Each group of packages.txt that the scripts ask for has packages."""
-    for group in ("project", "interpreter", "tests", "real"):
+    for group in ("project", "interpreter", "tests", "real", "browser"):
         assert run(tmp_path, f"package_names {group}").stdout.split()
     assert "gdb" not in run(tmp_path, "package_names project real").stdout.split()
 

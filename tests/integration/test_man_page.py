@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from processes import run_python
 
+import pythonnogil
 from pythonnogil import _man_page
 from pythonnogil._command_line import COMMANDS, SETTINGS, help_of
 
@@ -69,6 +70,8 @@ def test_the_whole_help_is_in_it(file: Path, command: str) -> None:
 
 def test_each_setting_is_named(file: Path) -> None:
     text = rendered(file)
+    for variable in pythonnogil._VARIABLES:
+        assert f", {variable}=" in text, "add it to the SETTINGS of _command_line.py"
     for option, variable, meaning in SETTINGS:
         assert option in text
         assert variable in text
