@@ -63,6 +63,13 @@ Domain& named_domain(const std::string& name) {
     return *place->second;
 }
 
+std::vector<Domain*> all_domains() {
+    std::vector<Domain*> all;
+    const std::lock_guard lock(named_domains().mutex);
+    for_each_domain([&](Domain& domain) { all.push_back(&domain); });
+    return all;
+}
+
 void for_each_domain(const std::function<void(Domain&)>& visit) {
     visit(the_process_domain);
     for (const auto& [name, domain] : named_domains().by_name)

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "pythonnogil/reader_slots.hpp"
 #include "shim/compat.hpp"
@@ -106,6 +107,9 @@ Domain& process_domain();
 
 // The domain with this name, made when it is asked for first.
 Domain& named_domain(const std::string& name);
+
+// As they are at this moment, also while others are being made.
+std::vector<Domain*> all_domains();
 
 void for_each_domain(const std::function<void(Domain&)>& visit);
 

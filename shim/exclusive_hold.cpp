@@ -7,6 +7,7 @@
 #include <atomic>
 
 #include "shim/recorder.hpp"
+#include "shim/watchdog.hpp"
 
 namespace pythonnogil::shim {
 
@@ -144,6 +145,8 @@ void ExclusiveHold::wait_for(PyObject* argument) {
 void ExclusiveHold::wait_for_lock(PyObject* argument) {
     const recorder::Wait wait(is_taken() || domain_->is_reserved() ||
                               (argument != nullptr && is_locked(argument->ob_mutex)));
+    const watchdog::Wait watched(*domain_, mutex(),
+                                 argument == nullptr ? nullptr : &argument->ob_mutex);
     const std::int64_t since = monotonic_ns();
     if (Py_IsFinalizing() && locks_domain()) [[unlikely]]
         domain_->take_from_ended_threads(count_of_this_thread(*domain_));
@@ -352,6 +355,18 @@ std::uint32_t ExclusiveHold::count_of_this_thread(const Domain& domain) {
          hold = hold->previous_)
         count += hold->state_ == State::own && hold->domain_ == &domain && hold->locks_domain();
     return count;
+}
+
+ExclusiveHold::Lock ExclusiveHold::lock_of_section(const void* section) {
+    if (section == nullptr)
+        return {};
+    for (const ExclusiveHold* hold = thread_record.innermost; hold != nullptr;
+         hold = hold->previous_) {
+        if (&hold->section_ == section)
+            return {hold->domain_, hold->mutex(),
+                    hold->argument_ == nullptr ? nullptr : &hold->argument_->ob_mutex};
+    }
+    return {};
 }
 
 ExclusiveHold* ExclusiveHold::on_top() {

@@ -166,6 +166,16 @@ class ExclusiveHold {
         return thread != nullptr && thread->critical_section != 0 && has_in_force(domain.mutex());
     }
 
+    // What a hold locks, whether it has it at this moment or waits for it.
+    struct Lock {
+        Domain* domain;
+        const PyMutex* mutex;
+        const PyMutex* second;  // that of a locked argument, or null
+    };
+    // The lock of this thread's hold that owns a critical section; nothing but nulls when it is
+    // nobody's. May be called in a signal handler.
+    static Lock lock_of_section(const void* section);
+
     // The hold of this thread whose section is the top-most one, or null. Only that one may be
     // handed over.
     static ExclusiveHold* on_top();

@@ -10,6 +10,7 @@
 
 #include "shim/exclusive_hold.hpp"
 #include "shim/recorder.hpp"
+#include "shim/watchdog.hpp"
 
 namespace pythonnogil::shim {
 
@@ -133,6 +134,7 @@ void ExclusiveHold::take_reading_up() {
 }
 
 void ExclusiveHold::exclude_readers() {
+    const watchdog::Wait wait(*domain_, mutex(), nullptr, watchdog::Goal::no_readers);
     Patience patience;
     domain_->begin_scan();
     domain_->readers().revoke(

@@ -50,6 +50,8 @@ _VARIABLES = (
     "PYTHONNOGIL_EVIDENCE",
     "PYTHONNOGIL_REPORT",
     "PYTHONNOGIL_REPORT_SIGNAL",
+    "PYTHONNOGIL_WATCHDOG",
+    "PYTHONNOGIL_WATCHDOG_SIGNAL",
 )
 
 # With the GIL on there is nothing to guard. Asked once, early: later the answer may be that some

@@ -179,6 +179,26 @@ def record_overlaps() -> None:
 def overlaps() -> list[Overlap]:
     """Which calls of unguarded modules overlapped, in the order of modules and functions."""
 
+def watchdog_signal() -> int:
+    """The number of a signal that nobody handles, for the watchdog; -1 when there is none.
+
+    0 where there is a watchdog already, or it is not for this interpreter to have one.
+    """
+
+def start_watchdog(seconds: float, state_signal: int, signal: int, file: int, /) -> None:
+    """Print each wait for a guard that is longer than *seconds*; none for 0.
+
+    *state_signal*, unless it is 0, prints all that is held and waited for. *signal* is used to ask
+    threads for their stacks; what handles it now is called for the Python stack, and writes to
+    *file*.
+    """
+
+def restart_watchdog(file: int, /) -> None:
+    """Go on in the child of a fork, with another *file*, or -1 for none."""
+
+def stop_watchdog() -> None:
+    """End what start_watchdog began."""
+
 def function_pointers(objects: list[object], /) -> list[tuple[int, str, str, int, bool]]:
     """The function pointers into extensions that these objects and the process itself hold.
 
