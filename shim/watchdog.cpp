@@ -62,17 +62,21 @@ struct WaitList {
         return waits;
     }
 
-    // Those that have lasted since then, or longer, and were not returned before.
-    std::vector<Waiting> due(std::int64_t since) {
-        std::vector<Waiting> waits;
+    // One that has lasted since then, or longer, and is not reported yet.
+    std::optional<Waiting> due(std::int64_t since) {
         const std::lock_guard lock(mutex);
         for (Wait* wait = newest; wait != nullptr; wait = wait->next_) {
-            if (wait->is_reported_ || wait->waiting_.since > since)
-                continue;
-            wait->is_reported_ = true;
-            waits.push_back(wait->waiting_);
+            if (!wait->is_reported_ && wait->waiting_.since <= since)
+                return wait->waiting_;
         }
-        return waits;
+        return std::nullopt;
+    }
+
+    // The report of one contains all others for the same lock.
+    void note_report(const Waiting& reported) {
+        const std::lock_guard lock(mutex);
+        for (Wait* wait = newest; wait != nullptr; wait = wait->next_)
+            wait->is_reported_ |= wait->waiting_.shares_a_lock(reported);
     }
 };
 
@@ -108,6 +112,8 @@ struct Observed {
     std::int64_t since;
     std::int64_t processor_time;
     bool is_reported = false;
+    bool is_identified = false;
+    std::optional<Waiting> wait = std::nullopt;  // nothing where the lock is none of ours
 };
 
 std::int64_t processor_time_of(pid_t thread) {
@@ -135,16 +141,18 @@ Observations observe(const Observations& before, const std::vector<Waiting>& lis
     return now;
 }
 
-// Asks the thread which lock it is. Nothing when it is none of ours.
-std::optional<Waiting> identify(pid_t thread, Observed& observed) {
+// Asks the thread which lock it is.
+void identify(pid_t thread, Observed& observed) {
+    if (observed.is_identified)
+        return;
+    observed.is_identified = true;
     const auto captured = thread_capture::capture(thread, observed.section);
     // To answer takes processor time.
     observed.processor_time = processor_time_of(thread);
-    if (captured.lock.domain == nullptr)
-        return std::nullopt;
-    return Waiting{
-        thread,    observed.since, captured.lock.domain, captured.lock.mutex, captured.lock.second,
-        Goal::lock};
+    const ExclusiveHold::Lock& lock = captured.lock;
+    if (lock.domain != nullptr)
+        observed.wait =
+            Waiting{thread, observed.since, lock.domain, lock.mutex, lock.second, Goal::lock};
 }
 
 // --- the thread ---
@@ -172,33 +180,46 @@ void print(const std::string& text) {
     }
 }
 
-std::vector<Waiting> waits_seen(Observations& observations) {
+std::vector<Waiting> all_waits(Observations& observations) {
     std::vector<Waiting> all = wait_list().all();
     for (auto& [thread, observed] : observations) {
-        if (const auto wait = identify(thread, observed))
-            all.push_back(*wait);
+        identify(thread, observed);
+        if (observed.wait)
+            all.push_back(*observed.wait);
     }
     return all;
 }
 
-void report_listed_waits(std::int64_t limit) {
-    for (const Waiting& wait : wait_list().due(monotonic_ns() - limit))
-        print(describe_wait(wait, wait_list().all(), watchdog.settings));
+std::optional<Waiting> due(Observations& observations, std::int64_t since) {
+    if (const auto wait = wait_list().due(since))
+        return wait;
+    for (auto& [thread, observed] : observations) {
+        if (observed.is_reported || observed.since > since)
+            continue;
+        identify(thread, observed);
+        if (observed.wait)
+            return observed.wait;
+        observed.is_reported = true;
+    }
+    return std::nullopt;
 }
 
-void report_observed_waits(Observations& observations, std::int64_t limit) {
-    for (auto& [thread, observed] : observations) {
-        if (observed.is_reported || monotonic_ns() - observed.since < limit)
-            continue;
-        observed.is_reported = true;
-        if (const auto wait = identify(thread, observed))
-            print(describe_wait(*wait, wait_list().all(), watchdog.settings));
+void report_long_waits(Observations& observations, std::int64_t limit) {
+    while (const auto wait = due(observations, monotonic_ns() - limit)) {
+        const std::vector<Waiting> all = all_waits(observations);
+        wait_list().note_report(*wait);
+        for (auto& [thread, observed] : observations)
+            observed.is_reported |= observed.wait && observed.wait->shares_a_lock(*wait);
+        print(describe_wait(*wait, all, watchdog.settings));
+        // Stacks were taken of them once more.
+        for (auto& [thread, observed] : observations)
+            observed.processor_time = processor_time_of(thread);
     }
 }
 
 void show_state() {
     Observations observations = observe({}, wait_list().all());
-    print(describe_state(waits_seen(observations), watchdog.settings));
+    print(describe_state(all_waits(observations), watchdog.settings));
 }
 
 // Several looks within the limit, but no more than a thousand in a second.
@@ -210,11 +231,11 @@ void sleep_for_a_look(std::int64_t limit) {
     }
     const std::int64_t length = std::clamp<std::int64_t>(limit / 8, second / 1000, second / 4);
     timespec until{};
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_nsec += length;
     until.tv_sec += until.tv_nsec / second;
     until.tv_nsec %= second;
-    sem_timedwait(&watchdog.attention, &until);
+    sem_clockwait(&watchdog.attention, CLOCK_MONOTONIC, &until);
 }
 
 void* watch(void*) {
@@ -227,8 +248,7 @@ void* watch(void*) {
         if (limit == 0 || watchdog.shall_end.load())
             continue;
         observations = observe(observations, wait_list().all());
-        report_listed_waits(limit);
-        report_observed_waits(observations, limit);
+        report_long_waits(observations, limit);
     }
     watchdog.has_ended.store(true);
     return nullptr;

@@ -48,13 +48,24 @@ enum class Goal : std::uint8_t {
 };
 
 // What a thread waits for. The pointers are compared and never followed, but for the domain.
-struct Waiting {
+class Waiting {
+  public:
     pid_t thread;
     std::int64_t since;  // nanoseconds of the monotonic clock
     Domain* domain;
     const PyMutex* mutex;
     const PyMutex* second;  // of a locked argument, or null
     Goal goal;
+
+    // Whether who holds the one keeps the other waiting, too.
+    bool shares_a_lock(const Waiting& other) const {
+        return waits_for(other.mutex) || waits_for(other.second);
+    }
+
+  private:
+    bool waits_for(const PyMutex* lock) const {
+        return lock != nullptr && (lock == mutex || lock == second);
+    }
 };
 
 extern std::atomic<bool> is_on;

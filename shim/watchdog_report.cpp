@@ -37,13 +37,6 @@ std::string thread_name(pid_t thread) {
     return "thread " + std::to_string(thread);
 }
 
-bool share_a_lock(const Waiting& one, const Waiting& other) {
-    const auto waits_for = [&](const PyMutex* mutex) {
-        return mutex != nullptr && (mutex == other.mutex || mutex == other.second);
-    };
-    return waits_for(one.mutex) || waits_for(one.second);
-}
-
 std::vector<Holder> owners_of(const PyMutex* mutex) {
     std::vector<Holder> owners;
     for (const ThreadView& thread : view_threads()) {
@@ -214,7 +207,7 @@ std::string describe_wait(const Waiting& wait, const std::vector<Waiting>& all,
     report.add_waiter(wait);
     report.add_holders(wait);
     for (const Waiting& other : all) {
-        if (other.thread != wait.thread && share_a_lock(other, wait))
+        if (other.thread != wait.thread && wait.shares_a_lock(other))
             report.add_waiter(other);
     }
     return report.finish();

@@ -74,6 +74,16 @@ def test_deadlock_names_both_parties(
     assert_names(run(guarded, case).stderr, waiter, holder, GUARD)
 
 
+def test_many_waits_are_one_text(guarded: Stage) -> None:
+    """All that wait for one lock are in the first text about it."""
+    text = run(guarded, "many wait").stderr
+    assert text.count(BEGIN) == 1
+    waiters = WAITER.findall(text)
+    assert [waiter[2:] for waiter in waiters] == [(GUARD, "opposite_a.touch")] * 3
+    assert len({waiter[0] for waiter in waiters}) == 3
+    assert [held_for for _, held_for in HOLDER.findall(text)] == ["opposite_a.hold"]
+
+
 def test_writer_waits_for_a_reader(guarded: Stage, tmp_path: Path) -> None:
     policy = write(tmp_path, rule("opposite_a", 'scope = "module"', 'readers = ["hold"]'))
     text = run(guarded, "long hold", settings=ON | {"PYTHONNOGIL_POLICY": str(policy)}).stderr

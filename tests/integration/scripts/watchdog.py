@@ -25,6 +25,23 @@ def long_hold(seconds: float = HOLD) -> None:
     stage.together(lambda: a.hold(write_end, seconds), lambda: wait_behind(read_end))
 
 
+def many_wait() -> None:
+    """Several wait for one."""
+    read_end, write_end = os.pipe()
+
+    def wait() -> None:
+        inside.wait()
+        a.touch()
+
+    def tell() -> None:
+        os.read(read_end, 1)
+        inside.set()
+        a.touch()
+
+    inside = threading.Event()
+    stage.together(lambda: a.hold(write_end, HOLD), tell, wait, wait)
+
+
 def deadlock_on_entry() -> None:
     """The one has the guard and wants the lock; the other has the lock and wants the guard."""
     address = a.lock_address()
@@ -71,7 +88,7 @@ def in_fork() -> None:
     pid = os.fork()
     if pid == 0:
         signal.alarm(20)
-        long_hold()
+        long_hold(3 * HOLD)
         os._exit(0)
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
 
@@ -123,6 +140,8 @@ match sys.argv[1]:
         deadlock_on_resume()
     case "short waits":
         short_waits()
+    case "many wait":
+        many_wait()
     case "fork":
         in_fork()
     case "state":
