@@ -134,7 +134,7 @@ void ExclusiveHold::take_reading_up() {
 }
 
 void ExclusiveHold::exclude_readers() {
-    const watchdog::Wait wait(*domain_, mutex(), nullptr, watchdog::Goal::no_readers);
+    const watchdog::Wait watched(*domain_, mutex(), nullptr, watchdog::Goal::no_readers);
     Patience patience;
     domain_->begin_scan();
     domain_->readers().revoke(
