@@ -59,7 +59,6 @@ inline __attribute__((always_inline)) PyObject* argument_to_lock(const Entry& en
         case EntryKind::plain:
         case EntryKind::deallocator:
         case EntryKind::finalizer:
-        case EntryKind::clearer:
         case EntryKind::watcher:
         case EntryKind::foreign:
             return nullptr;
@@ -97,25 +96,21 @@ std::intptr_t call_shared(const Entry& entry, const Arguments& a) {
     return call_in(hold, entry, a);
 }
 
-// A call on an object at the end of its life. False when it is none.
-inline bool end_object(const Entry& entry, std::intptr_t a0, std::intptr_t& result) {
+// A call on an object at the end of its life, which returns nothing. False when it is none.
+inline bool end_object(const Entry& entry, std::intptr_t a0) {
     auto* object = reinterpret_cast<PyObject*>(a0);
-    result = 0;
     if (entry.kind == EntryKind::deallocator)
         deallocate_guarded(entry, object);
     else if (entry.kind == EntryKind::finalizer)
         finalize_guarded(entry, object);
-    else if (entry.kind == EntryKind::clearer)
-        result = clear_guarded(entry, object);
     else
         return false;
     return true;
 }
 
 std::intptr_t call_alone(const Entry& entry, const Arguments& a) {
-    std::intptr_t result = 0;
-    if (end_object(entry, a.a0, result))
-        return result;
+    if (end_object(entry, a.a0))
+        return 0;
     if (entry.kind == EntryKind::constructor)
         python_subclass::guard(reinterpret_cast<PyTypeObject*>(a.a0));
     ExclusiveHold hold(*entry.domain, argument_to_lock(entry, a.a1, a.a2, a.a3));

@@ -2,13 +2,14 @@
 
 #include <pthread.h>
 
-#include <atomic>
+#include <algorithm>
+#include <cstdint>
 #include <mutex>
 #include <new>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
+#include <vector>
 
 #include "shim/exclusive_hold.hpp"
 
@@ -19,64 +20,29 @@ namespace {
 // How many references to an object come from other garbage.
 using References = std::unordered_map<const PyObject*, Py_ssize_t>;
 
-// Objects whose finalizer the collector meant to run, and which it may go on to clear. One that it
-// found alive after all stays in here until its finalizer runs; a new object in its place would be
-// spared once.
-class PutOff {
-  public:
-    void add(const PyObject* object) {
-        const std::lock_guard lock(mutex_);
-        objects_.insert(object);
-        count_.store(objects_.size(), std::memory_order_relaxed);
-    }
-
-    // Whether it was in here.
-    bool remove(const PyObject* object) {
-        if (count_.load(std::memory_order_relaxed) == 0) [[likely]]
-            return false;
-        const std::lock_guard lock(mutex_);
-        const bool found = objects_.erase(object) != 0;
-        count_.store(objects_.size(), std::memory_order_relaxed);
-        return found;
-    }
-
-    void lock() { mutex_.lock(); }
-    void unlock() { mutex_.unlock(); }
-
-  private:
-    std::mutex mutex_;  // never held while Python code runs
-    std::unordered_set<const PyObject*> objects_;
-    std::atomic<std::size_t> count_{0};
-};
-
-// Never destroyed: the collector runs while the process ends.
-PutOff& put_off() {
-    static auto* const instance = new PutOff;
-    return *instance;
-}
-
-[[maybe_unused]] const int mutex_is_held_across_fork = ::pthread_atfork(
-    [] { put_off().lock(); }, [] { put_off().unlock(); }, [] { put_off().unlock(); });
-
 bool is_garbage(const PyObject* object) {
     return (__atomic_load_n(&object->ob_gc_bits, __ATOMIC_RELAXED) & gc_bit_unreachable) != 0;
 }
 
-bool waits_for_finalizer(const PyObject* object) {
-    return is_garbage(object) && (object->ob_gc_bits & gc_bit_finalized) == 0 &&
-           thunk_pool::is_thunk(reinterpret_cast<const void*>(Py_TYPE(object)->tp_finalize));
-}
-
-int count_reference(PyObject* referent, void* references) {
-    if (waits_for_finalizer(referent))
-        ++(*static_cast<References*>(references))[referent];
-    return 0;
-}
-
 struct Count {
+    const PyObject* asked_for;
     References references;
     bool complete = true;
 };
+
+// The collector says of an object that it is finalized just before it calls the finalizer.
+bool waits_for_finalizer(const PyObject* object, const Count& count) {
+    return is_garbage(object) &&
+           (object == count.asked_for || (object->ob_gc_bits & gc_bit_finalized) == 0) &&
+           thunk_pool::is_thunk(reinterpret_cast<const void*>(Py_TYPE(object)->tp_finalize));
+}
+
+int count_reference(PyObject* referent, void* argument) {
+    auto& count = *static_cast<Count*>(argument);
+    if (waits_for_finalizer(referent, count))
+        ++count.references[referent];
+    return 0;
+}
 
 // No exception may pass through the collector.
 int count_references_of(PyObject* object, void* argument) {
@@ -84,7 +50,7 @@ int count_references_of(PyObject* object, void* argument) {
     if (!is_garbage(object))
         return 1;
     try {
-        Py_TYPE(object)->tp_traverse(object, count_reference, &count.references);
+        Py_TYPE(object)->tp_traverse(object, count_reference, &count);
     } catch (const std::bad_alloc&) {
         count.complete = false;
     }
@@ -92,8 +58,8 @@ int count_references_of(PyObject* object, void* argument) {
 }
 
 // One walk over the heap serves all finalizers of a collection that have to know.
-bool find_references(References& references) {
-    Count count;
+bool find_references(const PyObject* asked_for, References& references) {
+    Count count{asked_for, {}};
     PyUnstable_GC_VisitObjects(count_references_of, &count);
     if (count.complete)
         references = std::move(count.references);
@@ -106,7 +72,7 @@ std::optional<Py_ssize_t> references_from_garbage(const PyObject* object) {
     static thread_local References references;
     auto place = references.find(object);
     if (place == references.end()) {
-        if (!find_references(references))
+        if (!find_references(object, references))
             return std::nullopt;
         place = references.find(object);
     }
@@ -129,28 +95,88 @@ bool was_found(const PyObject* object) {
     return from_garbage && references_of_others(object) > *from_garbage;
 }
 
+// Objects that were found, each with a reference.
+struct Kept {
+    PyObject* object;
+    std::int64_t interpreter;
+};
+
+std::mutex mutex;  // guards the next variable; held across fork
+
+[[maybe_unused]] const int mutex_is_held_across_fork =
+    ::pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
+
+// Never destroyed: the collector runs while the process ends.
+std::vector<Kept>& all_kept() {
+    static auto* const instance = new std::vector<Kept>;
+    return *instance;
+}
+
+std::int64_t this_interpreter() {
+    return PyInterpreterState_GetID(PyInterpreterState_Get());
+}
+
+// Those of this interpreter that the collector has done with.
+std::vector<Kept> take_finished() {
+    const std::int64_t interpreter = this_interpreter();
+    const std::lock_guard lock(mutex);
+    std::vector<Kept>& all = all_kept();
+    const auto finished = std::partition(all.begin(), all.end(), [&](const Kept& kept) {
+        return kept.interpreter != interpreter || is_garbage(kept.object);
+    });
+    std::vector<Kept> taken(finished, all.end());
+    all.erase(finished, all.end());
+    return taken;
+}
+
+// Whether there are any left that the collector has not done with.
+bool any_kept() {
+    const std::int64_t interpreter = this_interpreter();
+    const std::lock_guard lock(mutex);
+    return std::ranges::any_of(all_kept(),
+                               [&](const Kept& kept) { return kept.interpreter == interpreter; });
+}
+
+int drop_on_main_thread(void*) {
+    drop_found_objects();
+    if (any_kept())
+        Py_AddPendingCall(drop_on_main_thread, nullptr);
+    return 0;
+}
+
+// With this reference the collector finds the object alive, and does not clear it. Otherwise
+// whoever has found it could drop it again before the collector looks, and another thread find it
+// after.
+void keep(PyObject* object) {
+    {
+        const std::lock_guard lock(mutex);
+        all_kept().push_back({object, this_interpreter()});
+    }
+    Py_INCREF(object);
+    Py_AddPendingCall(drop_on_main_thread, nullptr);
+}
+
 }  // namespace
 
 void finalize_guarded(const Entry& entry, PyObject* object) {
     ExclusiveHold hold(*entry.domain);
-    put_off().remove(object);
     if (was_found(object)) {
         object->ob_gc_bits &= static_cast<std::uint8_t>(~gc_bit_finalized);
-        put_off().add(object);
+        keep(object);
     } else {
         entry.function(reinterpret_cast<std::intptr_t>(object), 0, 0, 0, 0, 0);
     }
     hold.leave();
 }
 
-std::intptr_t clear_guarded(const Entry& entry, PyObject* object) {
-    ExclusiveHold hold(*entry.domain);
-    const std::intptr_t result =
-        put_off().remove(object)
-            ? 0
-            : entry.function(reinterpret_cast<std::intptr_t>(object), 0, 0, 0, 0, 0);
-    hold.leave();
-    return result;
+void forget_found_objects() {
+    const std::lock_guard lock(mutex);
+    all_kept().clear();
+}
+
+void drop_found_objects() {
+    for (const Kept& kept : take_finished())
+        Py_DECREF(kept.object);
 }
 
 }  // namespace pythonnogil::shim

@@ -7,7 +7,8 @@
 // takes that one and what it owns for cyclic garbage. A finalizer of such an object that somebody
 // has found is put off until the object dies.
 //
-// Thread-safety: called on the thread that collects. Errors: when memory is short, the finalizer is
+// Thread-safety: called on the thread that collects; the list of objects that were found has a
+// mutex that is never held while Python code runs. Errors: when memory is short, the finalizer is
 // not put off.
 #pragma once
 
@@ -19,9 +20,12 @@ namespace pythonnogil::shim {
 // Runs the legacy tp_finalize of `entry` on `object` under the guard, unless it has to be put off.
 void finalize_guarded(const Entry& entry, PyObject* object);
 
-// Runs the legacy tp_clear of `entry` on `object` under the guard, and returns its result. An
-// object whose finalizer has been put off is left whole: it dies by its count, or with the next
-// collection.
-std::intptr_t clear_guarded(const Entry& entry, PyObject* object);
+// An object whose finalizer was put off is kept until the collector has seen that it is alive.
+// Drops those of this interpreter of which it has; called from time to time where the thread may
+// run anything.
+void drop_found_objects();
+
+// Gives them up: the runtime has ended, so no object may be touched.
+void forget_found_objects();
 
 }  // namespace pythonnogil::shim

@@ -148,7 +148,7 @@ constexpr SlotRow type_slots[] = {
     SLOT(PyTypeObject, tp_str, plain),
     SLOT(PyTypeObject, tp_getattro, plain),
     INT_SLOT(PyTypeObject, tp_setattro, plain),
-    INT_SLOT(PyTypeObject, tp_clear, clearer),
+    INT_SLOT(PyTypeObject, tp_clear, plain),
     SLOT(PyTypeObject, tp_richcompare, one_object),
     SLOT(PyTypeObject, tp_iter, plain),
     SLOT(PyTypeObject, tp_iternext, plain),

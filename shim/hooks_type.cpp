@@ -19,8 +19,6 @@ EntryKind kind_of_slot(int slot) {
             return EntryKind::deallocator;
         case Py_tp_finalize:
             return EntryKind::finalizer;
-        case Py_tp_clear:
-            return EntryKind::clearer;
         case Py_tp_init:
             return EntryKind::tuple;
         case Py_tp_new:

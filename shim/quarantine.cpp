@@ -6,6 +6,8 @@
 #include <mutex>
 #include <vector>
 
+#include "shim/garbage.hpp"
+
 namespace pythonnogil::shim::quarantine {
 
 namespace {
@@ -125,6 +127,7 @@ void free_collected_object(void* object) {
 }
 
 void sweep() {
+    drop_found_objects();
     const std::vector<Block> blocks = take_those_of(this_interpreter());
     // The only public function that stops the world and does nothing else; the visit ends at the
     // first object.
@@ -134,6 +137,7 @@ void sweep() {
 }
 
 void forget() {
+    forget_found_objects();
     const std::lock_guard lock(held().mutex);
     held().blocks.clear();
 }

@@ -36,7 +36,6 @@ enum class EntryKind : std::uint8_t {
                   // own
     deallocator,  // (object) whose last reference is gone
     finalizer,    // (object) that may be what the collector takes for garbage
-    clearer,      // the same, for tp_clear
     watcher,      // no argument of interest, but CPython calls it in the middle of a change
 };
 
