@@ -80,7 +80,7 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def run(
-    python: Path, test: str, log: Path, left_out: list[str], settings: dict[str, str]
+    python: Path, test: str, log: Path, left_out: list[str], settings: dict[str, str], limit: float
 ) -> Outcomes:
     """Run one of CPython's test files but for some tests; what became of each test in it."""
     results = log.with_suffix(".xml")
@@ -98,11 +98,11 @@ def run(
             start_new_session=True,
         )
         try:
-            child.wait(LIMIT)
+            child.wait(limit)
         except subprocess.TimeoutExpired:
             os.killpg(child.pid, signal.SIGKILL)
             child.wait()
-            raise RunError(f"still running after {LIMIT:.0f} s; see {log}") from None
+            raise RunError(f"still running after {limit:.0f} s; see {log}") from None
     if not results.exists():
         raise RunError(f"ended with {child.returncode} and left no results; see {log}")
     return from_junit(results)
@@ -133,11 +133,12 @@ def unexplained(found: list[Difference], known: list[Expected]) -> list[Differen
 class Comparison:
     """Runs tests in both environments and reports what differs."""
 
-    def __init__(self, logs: Path, report: Report, sources: Path | None) -> None:
-        """Leave output in *logs* and results in *report*; *sources* are for test_embed."""
-        self._logs = logs
+    def __init__(self, options: argparse.Namespace, report: Report) -> None:
+        """Compare as the command line says, and leave results in *report*."""
+        self._logs: Path = options.logs
+        self._sources: Path | None = options.sources
+        self._limit: float = LIMIT * options.patience
         self._report = report
-        self._sources = sources
         self._pairs: dict[str, tuple[Path, Path]] = {}
         self._references: dict[str, Outcomes] = {}
 
@@ -155,7 +156,7 @@ class Comparison:
     def _without(self, test: str) -> Outcomes:
         if test not in self._references:
             log = self._logs / f"{test}-without.log"
-            self._references[test] = run(self._pair(test)[0], test, log, [], {})
+            self._references[test] = run(self._pair(test)[0], test, log, [], {}, self._limit)
         return self._references[test]
 
     def compare(self, test: str, kind: str, **settings: str) -> None:
@@ -169,7 +170,8 @@ class Comparison:
             reference = self._without(test)
             log = self._logs / f"{test}-{kind.replace(' ', '-')}.log"
             left_out = [one.test for one in known if one.left_out]
-            guarded = run(self._pair(test)[1], test, log, left_out, settings)
+            python = self._pair(test)[1]
+            guarded = run(python, test, log, left_out, settings, self._limit)
             found = unexplained(differences(reference, guarded), known)
             troubles = [str(one) for one in found]
             row.tests, row.passed = len(reference), list(reference.values()).count(PASSED)
@@ -201,6 +203,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="tests/cpython", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="TEST", help="only these test files")
     parser.add_argument("--logs", type=Path, default=Path("build/cpython"), help="for the output")
+    parser.add_argument(
+        "--patience", type=float, default=1.0, help="factor of all time limits (default: 1)"
+    )
     parser.add_argument("--sources", type=Path, help="where the source tarball of CPython is")
     parser.add_argument("--junit", type=Path, help="write the result in JUnit format")
     return parser.parse_args()
@@ -209,10 +214,10 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Compare the tests that were asked for."""
     options = arguments()
-    logs = options.logs.absolute()
-    logs.mkdir(parents=True, exist_ok=True)
+    options.logs = options.logs.absolute()
+    options.logs.mkdir(parents=True, exist_ok=True)
     report = Report("tests of CPython")
-    comparison = Comparison(logs, report, options.sources)
+    comparison = Comparison(options, report)
     for test in TESTS:
         if not options.names or test in options.names:
             comparison.compare(test, "as they are")
@@ -225,7 +230,7 @@ def main() -> int:
         row = Row("extensions of CPython's tests", "extensions guarded")
         report.add(row, 0, 1, [f"{DISTRUSTED.name} does not make pythonnogil guard them"])
     print(report.table())
-    (logs / "table.md").write_text(f"{report.table()}\n")
+    (options.logs / "table.md").write_text(f"{report.table()}\n")
     if options.junit:
         report.write(options.junit)
     return 0 if report.good else 1
