@@ -156,7 +156,7 @@ std::string Symbols::describe(std::uintptr_t address) {
     });
     const std::uint64_t place =
         segment == file.segments.end() ? in_file : in_file - segment->offset + segment->address;
-    const std::string in = last_part(mapping->file) + "+" + hexadecimal(place);
+    std::string in = last_part(mapping->file) + "+" + hexadecimal(place);
     const auto function = std::ranges::find_if(file.functions, [&](const Function& candidate) {
         return candidate.begin <= place && place < candidate.begin + candidate.size;
     });

@@ -19,6 +19,7 @@ namespace {
 
 constexpr std::size_t most_frames = 64;
 constexpr std::size_t most_entries = 16;
+constexpr std::size_t longest_python_stack = 65536;
 constexpr int patience_ms = 1000;
 
 enum State : int { idle, asked, taking, taken };
@@ -124,7 +125,7 @@ bool ask(pid_t thread, const void* section) {
 }
 
 std::string python_stack() {
-    std::string text(64 * 1024, '\0');
+    std::string text(longest_python_stack, '\0');
     const ssize_t size =
         exchange.wants_python ? pread(python_file, text.data(), text.size(), 0) : 0;
     text.resize(size < 0 ? 0 : static_cast<std::size_t>(size));

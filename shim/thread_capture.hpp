@@ -19,6 +19,13 @@
 
 namespace pythonnogil::shim::thread_capture {
 
+// Elsewhere the thunks leave no trace on the stack.
+#ifdef __x86_64__
+inline constexpr bool sees_entries = true;
+#else
+inline constexpr bool sees_entries = false;
+#endif
+
 // A guarded function that the thread is inside of, or waits to enter.
 struct EntryOnStack {
     const Entry* entry;

@@ -156,6 +156,8 @@ class Report {
     }
 
     static std::string no_entry(const thread_capture::Captured& captured) {
+        if (!thread_capture::sees_entries)
+            return "a function whose name is not known on this processor";
         return captured.failure.empty()
                    ? "no guarded function: an import, or a thread that was not "
                      "started by Python"

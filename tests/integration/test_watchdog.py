@@ -108,8 +108,11 @@ def test_off(guarded: Stage, seconds: dict[str, str]) -> None:
     assert run(guarded, "long hold", settings=seconds).stderr == ""
 
 
-def test_short_waits_are_not_added_up(guarded: Stage) -> None:
-    assert run(guarded, "short waits", settings={"PYTHONNOGIL_WATCHDOG": "0.9"}).stderr == ""
+@pytest.mark.parametrize("where", ["on entry", "on resume"])
+def test_short_waits_are_not_added_up(guarded: Stage, where: str) -> None:
+    """Also where a thread is found in the same place whenever it is looked at."""
+    settings = {"PYTHONNOGIL_WATCHDOG": "0.5"}
+    assert run(guarded, "short waits", where, settings=settings).stderr == ""
 
 
 def test_each_wait_is_printed_when_it_is_long_enough(guarded: Stage) -> None:

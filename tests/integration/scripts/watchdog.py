@@ -71,17 +71,22 @@ def deadlock_on_resume() -> None:
     assert stage.together(lock_inside, lock_outside) == [False, True]
 
 
-def short_waits() -> None:
+def short_waits(where: str) -> None:
     """Many waits in the same place, none of them long."""
-    span = stage.Span(1.0)
+    region = stage.load("blocking_region")
+    caller = stage.load("blocking_callback")
+    span = stage.Span(2.0)
 
-    def hold() -> None:
-        read_end, write_end = os.pipe()
+    def hold_often() -> None:
         while span:
-            a.hold(write_end, 0.01)
-            os.read(read_end, 1)
+            region.sleep_attached(10_000)
 
-    stage.together(hold, hold, hold)
+    def sleep_often() -> None:
+        while span:
+            time.sleep(1e-5)
+
+    waits = {"on entry": hold_often, "on resume": lambda: caller.call(sleep_often)}[where]
+    stage.together(waits, hold_often, hold_often)
 
 
 def in_fork() -> None:
@@ -139,7 +144,7 @@ match sys.argv[1]:
     case "deadlock on resume":
         deadlock_on_resume()
     case "short waits":
-        short_waits()
+        short_waits(sys.argv[2])
     case "many wait":
         many_wait()
     case "fork":
