@@ -17,6 +17,7 @@ class ShowReport:
     FILE is a report in JSON, as a program leaves it that runs with PYTHONNOGIL_REPORT=FILE or
     -X nogil-report=FILE when FILE ends with .json. The table tells for each guarded module how
     often and how long its calls waited for the lock and held it, then which functions cost most.
+    Numbers, totals and the longest are exact, percentiles are right to one part in sixteen.
 
       --text       print the table (the default), as wide as the terminal
       --json       print JSON
