@@ -30,6 +30,12 @@ SETTINGS = (
         "a report on this signal",
     ),
     ("-X nogil-evidence", "PYTHONNOGIL_EVIDENCE=1", "a record of calls that overlapped unguarded"),
+    (
+        "-X nogil-watchdog=SECONDS",
+        "PYTHONNOGIL_WATCHDOG=SECONDS",
+        "waits longer than that are printed, with all who take part",
+    ),
+    ("", "PYTHONNOGIL_WATCHDOG_SIGNAL=NAME", "the waits of the moment are printed on this signal"),
 )
 
 

@@ -73,8 +73,7 @@ def _item(term: str, description: str) -> Iterator[str]:
 
 def _settings() -> Iterator[str]:
     for option, variable, meaning in SETTINGS:
-        both = f"{option}, {variable}" if variable else option
-        yield from _item(both, meaning)
+        yield from _item(", ".join(filter(None, (option, variable))), meaning)
 
 
 def _escaped(text: str) -> str:
