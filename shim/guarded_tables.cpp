@@ -114,15 +114,21 @@ EntryKind kind_of_method(int flags) {
     }
 }
 
+EntryName own_name(const char* type_name, const char* name, std::int8_t failure = 0) {
+    EntryName entry_name(type_name, name, failure);
+    entry_name.name_of = thunk_pool::NameOf::function;
+    return entry_name;
+}
+
 void guard_one(PyMethodDef& method, const char* type_name) {
     method.ml_meth = guarded_function(method.ml_meth, kind_of_method(method.ml_flags),
-                                      EntryName(type_name, method.ml_name));
+                                      own_name(type_name, method.ml_name));
 }
 
 void guard_accessors(PyGetSetDef& getset, const char* type_name) {
-    getset.get = guarded_function(getset.get, EntryKind::plain, EntryName(type_name, getset.name));
+    getset.get = guarded_function(getset.get, EntryKind::plain, own_name(type_name, getset.name));
     getset.set =
-        guarded_function(getset.set, EntryKind::plain, EntryName(type_name, getset.name, -1));
+        guarded_function(getset.set, EntryKind::plain, own_name(type_name, getset.name, -1));
 }
 
 // A row of slots: the offset of the pointer in its structure, and how it takes its arguments.
@@ -248,7 +254,8 @@ void* guarded(void* function, EntryKind kind, const EntryName& name, const void*
         origin.module = import->name();
         origin.path = import->path();
     }
-    void* const thunk = thunk_pool::claim(function, kind, guarding, full_name, origin);
+    void* const thunk =
+        thunk_pool::claim(function, kind, guarding, full_name, name.name_of, origin);
     if (import != nullptr && import->can_declare_late())
         import->remember_thunk(thunk);
     return thunk;

@@ -25,6 +25,7 @@ struct EntryName {
     const char* function;
     bool has_receiver = false;
     std::int8_t failure = 0;  // see Guarding
+    thunk_pool::NameOf name_of = thunk_pool::NameOf::slot;
 };
 
 // The thunk to use instead of `function`, or `function` itself when it needs none. `site` is an

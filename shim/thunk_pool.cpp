@@ -21,9 +21,17 @@ namespace {
 
 constexpr std::size_t thunk_size = 16;
 
+// Names that come and go must not use the thunks up.
+constexpr std::size_t names_of_one_function = 1024;
+
+// The name is null where it does not tell functions apart.
+using Identity = std::tuple<void*, EntryKind, Guarding, const char*>;
+
 struct Pool {
     std::mutex mutex;  // guards the members below; never held while Python code runs
-    std::map<std::tuple<void*, EntryKind, Guarding>, std::size_t> index_of;
+    std::map<Identity, std::size_t> index_of;
+    std::deque<Identity> identities;  // by index
+    std::map<const void*, std::size_t> names_of;
     std::set<std::string> names;
     std::deque<EntryOrigin> origins;  // by index; what is in it stays where it is
     bool observes = false;
@@ -50,8 +58,10 @@ void open_as(void* thunk, Access access) {
     const std::lock_guard lock(claimed_pool.mutex);
     Entry& entry = entry_of(thunk);
     // Another module's claim of the same function gets a thunk of its own, guarded.
-    claimed_pool.index_of.erase(
-        {reinterpret_cast<void*>(entry.function), entry.kind, thunk_pool::guarding_of(thunk)});
+    const std::size_t index = thunk_pool::index_of(entry);
+    const auto place = claimed_pool.index_of.find(claimed_pool.identities[index]);
+    if (place != claimed_pool.index_of.end() && place->second == index)
+        claimed_pool.index_of.erase(place);
     entry.own_access = access;
     entry.access = access;
 }
@@ -67,22 +77,27 @@ ThunkPoolExhausted::ThunkPoolExhausted()
 namespace thunk_pool {
 
 void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name,
-            const EntryOrigin& origin) {
+            NameOf name_of, const EntryOrigin& origin) {
     Pool& claimed_pool = pool();
     const std::lock_guard lock(claimed_pool.mutex);
-    const auto [place, is_new] =
-        claimed_pool.index_of.try_emplace({function, kind, guarding}, claimed_pool.next);
+    const char* const kept_name = claimed_pool.names.insert(name).first->c_str();
+    const bool by_name =
+        name_of == NameOf::function && claimed_pool.names_of[function] < names_of_one_function;
+    const Identity identity{function, kind, guarding, by_name ? kept_name : nullptr};
+    const auto [place, is_new] = claimed_pool.index_of.try_emplace(identity, claimed_pool.next);
     if (is_new) {
         if (claimed_pool.next == thunk_count) {
             claimed_pool.index_of.erase(place);
             throw ThunkPoolExhausted();
         }
         claimed_pool.origins.push_back(origin);
+        claimed_pool.identities.push_back(identity);
+        claimed_pool.names_of[function] += by_name ? 1 : 0;
         const bool observed = claimed_pool.observes && is_guarded(guarding.access);
         pythonnogil_entries[claimed_pool.next++] =
             Entry{reinterpret_cast<EntryFunction>(function),
                   guarding.domain,
-                  claimed_pool.names.insert(name).first->c_str(),
+                  kept_name,
                   kind,
                   observed ? Access::observed : guarding.access,
                   guarding.locks_arguments,

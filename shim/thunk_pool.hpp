@@ -128,9 +128,12 @@ class ThunkPoolExhausted : public std::runtime_error {
 
 namespace thunk_pool {
 
-// The thunk for `function`, the same one each time for the same function, kind and guarding.
+// The thunk for `function`, the same one each time for the same function, kind and guarding; and
+// name, if it is the function's own: one C function may serve many under different names, and is
+// then reported under each. Under the name that came first where they are very many.
+enum class NameOf : std::uint8_t { slot, function };
 void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name,
-            const EntryOrigin& origin = {});
+            NameOf name_of = NameOf::slot, const EntryOrigin& origin = {});
 
 bool is_thunk(const void* address);
 

@@ -29,7 +29,7 @@ def test_nothing_is_recorded_unasked(guarded: Stage) -> None:
     assert module["verdict"] == "legacy"
     assert module["scope"] == "process"
     assert module["domain"] == "process"
-    assert module["entries"] == {"guarded": 6, "open": 0}
+    assert module["entries"] == {"guarded": 7, "open": 0}
     assert module["calls"] == 0
     assert module["hold"] == module["wait"] == NOTHING
     assert module["longest_hold"] is module["longest_wait"] is None
@@ -63,6 +63,12 @@ def test_holds(guarded: Stage) -> None:
     assert 500e-6 * (1 - EXACT) <= method["hold"]["p50"] < 700e-6
     died = function(report, "Thing.tp_dealloc")
     assert (died["kind"], died["calls"]) == ("deallocator", 20)
+
+
+def test_one_c_function_under_two_names(guarded: Stage) -> None:
+    report = guarded.check("recorded.py", "names")
+    assert function(report, "nothing")["calls"] == 5
+    assert function(report, "nothing_too")["calls"] == 7
 
 
 def test_sums_of_a_module(guarded: Stage) -> None:

@@ -10,7 +10,9 @@
 #include <array>
 #include <csignal>
 #include <cstdint>
+#include <set>
 #include <stdexcept>
+#include <string>
 #include <thread>
 #include <vector>
 
@@ -257,6 +259,34 @@ TEST(ThunkPool, KnowsItsThunks) {
         reinterpret_cast<const void*>(reinterpret_cast<std::uintptr_t>(pythonnogil_thunks) - 1)));
     EXPECT_EQ(thunk_pool::target_of(thunk), reinterpret_cast<void*>(return_a_value));
     EXPECT_EQ(thunk_pool::target_of(&domain), &domain);
+}
+
+TEST(ThunkPool, TellsFunctionsApartByTheirOwnNames) {
+    using thunk_pool::NameOf;
+    const auto claim = [](const std::string& name, NameOf name_of) {
+        return thunk_pool::claim(reinterpret_cast<void*>(return_a_value), EntryKind::vector,
+                                 {&domain}, name, name_of);
+    };
+    EXPECT_EQ(claim("A.tp_repr", NameOf::slot), claim("B.tp_repr", NameOf::slot));
+    void* const thunk = claim("A.get", NameOf::function);
+    EXPECT_EQ(claim("A.get", NameOf::function), thunk);
+    EXPECT_NE(claim("A.set", NameOf::function), thunk);
+    call(thunk);
+    EXPECT_STREQ(entered->name, "A.get");
+    // Opening one leaves the others guarded.
+    thunk_pool::open(thunk);
+    EXPECT_TRUE(thunk_pool::is_guarding(claim("A.set", NameOf::function)));
+    EXPECT_NE(claim("A.get", NameOf::function), thunk);
+}
+
+TEST(ThunkPool, CountlessNamesShareAThunkInTheEnd) {
+    std::set<void*> thunks;
+    for (int number = 0; number < 5000; ++number)
+        thunks.insert(thunk_pool::claim(reinterpret_cast<void*>(throw_an_error), EntryKind::tuple,
+                                        {&domain}, std::to_string(number),
+                                        thunk_pool::NameOf::function));
+    EXPECT_GT(thunks.size(), 1000U);
+    EXPECT_LT(thunks.size(), 2000U);
 }
 
 TEST(ThunkPool, OpensAThunkForOneModuleOnly) {

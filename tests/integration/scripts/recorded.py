@@ -30,6 +30,12 @@ def holds() -> None:
     stage.repeat(lambda: module.Thing().spin(500), 20)
 
 
+def names() -> None:
+    module = recorded()
+    stage.repeat(module.nothing, 5)
+    stage.repeat(module.nothing_too, 7)
+
+
 def started_late() -> None:
     module = stage.load("timed_holds")
     stage.repeat(module.nothing, 100)
