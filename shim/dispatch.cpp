@@ -171,12 +171,8 @@ std::intptr_t call_witnessed(const Entry& entry, const Arguments& a) {
     return 0;
 }
 
-std::intptr_t call_observed(const Entry& entry, const Arguments& a);
-
 std::intptr_t dispatch_by_access(const Entry& entry, Access access, const Arguments& a) {
     switch (access) {
-        case Access::observed:
-            return call_observed(entry, a);
         case Access::shared:
             return call_shared(entry, a);
         case Access::receiver:
@@ -193,36 +189,28 @@ std::intptr_t dispatch_by_access(const Entry& entry, Access access, const Argume
         case Access::witnessed_on_receiver:
             return call_witnessed(entry, a);
         case Access::exclusive:
+        case Access::observed:
             return entry.kind == EntryKind::watcher ? call_watcher(entry, a) : call_alone(entry, a);
     }
     return call_alone(entry, a);
 }
 
+// Not part of any call's hold.
+void sweep() {
+    recorder::leave();
+    quarantine::sweep();
+    recorder::come_back();
+}
+
 void sweep_if_due() {
     if (quarantine::is_due() && thread_record.innermost == nullptr) [[unlikely]]
-        quarantine::sweep();
+        sweep();
 }
 
 // Around deallocators and watchers CPython may be in the middle of anything.
 void sweep_after(const Entry& entry, Access access) {
     if (access == Access::exclusive && entry.kind <= EntryKind::constructor)
         sweep_if_due();
-}
-
-std::intptr_t call_and_record(const Entry& entry, const Arguments& a) {
-    const ObservedCall observed(entry);
-    return dispatch_by_access(entry, entry.own_access, a);
-}
-
-// The main thread calls the thunk, so the call is recorded there.
-std::intptr_t call_observed(const Entry& entry, const Arguments& a) {
-    if (entry.own_access == Access::main_thread && !main_thread_calls::on_main_thread()) {
-        const ObservedCall observed(entry, ObservedCall::Delegated{});
-        return call_on_main_thread(entry, a);
-    }
-    const std::intptr_t result = call_and_record(entry, a);
-    sweep_after(entry, entry.own_access);
-    return result;
 }
 
 // The ways in. The six arguments come in registers, as the thunk got them. Up to the call of the
@@ -251,7 +239,7 @@ __attribute__((noinline)) std::intptr_t enter_by_access(std::intptr_t a0, std::i
                                                         std::intptr_t a2, std::intptr_t a3,
                                                         std::intptr_t a4, std::intptr_t a5,
                                                         const Entry* entry) {
-    const Access access = entry->access;
+    const Access access = entry->own_access;
     const std::intptr_t result = dispatch_by_access(*entry, access, {a0, a1, a2, a3, a4, a5});
     sweep_after(*entry, access);
     return result;
@@ -267,10 +255,9 @@ __attribute__((noinline)) std::intptr_t enter_shared(std::intptr_t a0, std::intp
     return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
 }
 
-__attribute__((noinline)) std::intptr_t enter_alone(std::intptr_t a0, std::intptr_t a1,
-                                                    std::intptr_t a2, std::intptr_t a3,
-                                                    std::intptr_t a4, std::intptr_t a5,
-                                                    const Entry* entry) {
+inline __attribute__((always_inline)) std::intptr_t enter_alone_in_line(
+    std::intptr_t a0, std::intptr_t a1, std::intptr_t a2, std::intptr_t a3, std::intptr_t a4,
+    std::intptr_t a5, const Entry* entry) {
     if (entry->kind < EntryKind::constructor && argument_to_lock(*entry, a1, a2, a3) == nullptr) {
         ExclusiveHold hold(*entry->domain, ExclusiveHold::AtOnce{});
         if (hold.held()) [[likely]] {
@@ -285,6 +272,47 @@ __attribute__((noinline)) std::intptr_t enter_alone(std::intptr_t a0, std::intpt
     return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
 }
 
+__attribute__((noinline)) std::intptr_t enter_alone(std::intptr_t a0, std::intptr_t a1,
+                                                    std::intptr_t a2, std::intptr_t a3,
+                                                    std::intptr_t a4, std::intptr_t a5,
+                                                    const Entry* entry) {
+    return enter_alone_in_line(a0, a1, a2, a3, a4, a5, entry);
+}
+
+// By the access that the entry has when it is not recorded.
+inline __attribute__((always_inline)) std::intptr_t enter(Access access, std::intptr_t a0,
+                                                          std::intptr_t a1, std::intptr_t a2,
+                                                          std::intptr_t a3, std::intptr_t a4,
+                                                          std::intptr_t a5, const Entry* entry) {
+    if (access == Access::exclusive) [[likely]]
+        return enter_alone(a0, a1, a2, a3, a4, a5, entry);
+    if (access == Access::shared && entry->kind != EntryKind::deallocator)
+        return enter_shared(a0, a1, a2, a3, a4, a5, entry);
+    return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
+}
+
+// The main thread calls the thunk as well, so there the call is recorded.
+__attribute__((noinline)) std::intptr_t enter_delegated(std::intptr_t a0, std::intptr_t a1,
+                                                        std::intptr_t a2, std::intptr_t a3,
+                                                        std::intptr_t a4, std::intptr_t a5,
+                                                        const Entry* entry) {
+    const ObservedCall call(*entry, ObservedCall::Delegated{});
+    return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
+}
+
+__attribute__((noinline)) std::intptr_t enter_observed(std::intptr_t a0, std::intptr_t a1,
+                                                       std::intptr_t a2, std::intptr_t a3,
+                                                       std::intptr_t a4, std::intptr_t a5,
+                                                       const Entry* entry) {
+    const Access access = entry->own_access;
+    if (access == Access::main_thread && !main_thread_calls::on_main_thread()) [[unlikely]]
+        return enter_delegated(a0, a1, a2, a3, a4, a5, entry);
+    const ObservedCall call(*entry);
+    if (access == Access::exclusive) [[likely]]
+        return enter_alone_in_line(a0, a1, a2, a3, a4, a5, entry);
+    return enter(access, a0, a1, a2, a3, a4, a5, entry);
+}
+
 }  // namespace
 
 extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispatch(
@@ -293,9 +321,9 @@ extern "C" __attribute__((visibility("hidden"))) std::intptr_t pythonnogil_dispa
     const Access access = entry->access;
     if (access == Access::exclusive) [[likely]]
         return enter_alone(a0, a1, a2, a3, a4, a5, entry);
-    if (access == Access::shared && entry->kind != EntryKind::deallocator)
-        return enter_shared(a0, a1, a2, a3, a4, a5, entry);
-    return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
+    if (access == Access::observed)
+        return enter_observed(a0, a1, a2, a3, a4, a5, entry);
+    return enter(access, a0, a1, a2, a3, a4, a5, entry);
 }
 
 }  // namespace pythonnogil::shim

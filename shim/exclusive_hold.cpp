@@ -80,7 +80,7 @@ ExclusiveHold::ExclusiveHold(Domain& domain, WaitAttached)
 
 // False when the domain has stayed taken for long.
 bool ExclusiveHold::wait_attached() {
-    const recorder::Wait wait;
+    const recorder::Wait wait(true, false);
     const std::int64_t give_up_at =
         monotonic_ns() + 4 * switch_interval_ns.load(std::memory_order_relaxed);
     while (!try_fast(nullptr)) {
@@ -121,7 +121,7 @@ void ExclusiveHold::enter_nested_or_wait(PyObject* argument) {
 // time on carrying the lock from one processor to the other. So it looks twice only, and not at
 // once. It gives up when others sleep already: they were first.
 bool ExclusiveHold::spin_for(PyObject* argument) {
-    const recorder::Wait wait;
+    const recorder::Wait wait(true, state_ != State::none);
     for (const int pauses : {first_pauses, 2 * first_pauses}) {
         for (int i = 0; i < pauses; ++i)
             pause_processor();
@@ -144,7 +144,8 @@ void ExclusiveHold::wait_for(PyObject* argument) {
 
 void ExclusiveHold::wait_for_lock(PyObject* argument) {
     const recorder::Wait wait(is_taken() || domain_->is_reserved() ||
-                              (argument != nullptr && is_locked(argument->ob_mutex)));
+                                  (argument != nullptr && is_locked(argument->ob_mutex)),
+                              state_ != State::none);
     const watchdog::Wait watched(*domain_, mutex(),
                                  argument == nullptr ? nullptr : &argument->ob_mutex);
     const std::int64_t since = monotonic_ns();

@@ -11,6 +11,7 @@
 #include <mutex>
 
 #include "shim/recorder.hpp"
+#include "shim/trace.hpp"
 
 namespace pythonnogil::shim::gil_lease {
 
@@ -169,6 +170,7 @@ void sit() {
         answer(*shared, "the GIL is forced off (PYTHON_GIL=0 or -X gil=0)");
         return;
     }
+    const trace::Lease lease;
     PyThreadState* thread = PyEval_SaveThread();
     {
         std::unique_lock lock(shared->mutex);
@@ -412,7 +414,7 @@ bool pin() {
         PyErr_SetString(PyExc_RuntimeError, "pythonnogil: gil_lease::configure() was not called");
         return false;
     }
-    const recorder::Wait wait;
+    const recorder::Wait wait(true, false);
     PyThreadState* thread = PyEval_SaveThread();
     const std::string failure = ask_for_lease();
     PyEval_RestoreThread(thread);

@@ -1,5 +1,6 @@
 // Counts of durations in buckets whose width grows with the duration: eight to each octave, so a
 // percentile is right to one part in sixteen. The greatest duration and the sum are exact.
+// Durations are in ticks (see ticks.hpp).
 //
 // Thread-safety: one thread adds, others may read meanwhile; what they see may lack the last few.
 // merge() reads another histogram and adds to this one, as its only writer. Errors: none. Nothing
@@ -34,17 +35,17 @@ class Tally {
 class Histogram {
   public:
     static constexpr unsigned sub_bits = 3;
-    // Up to 2**40 ns, some 18 minutes; what is longer counts as that in percentiles.
-    static constexpr unsigned octaves = 40;
+    // What is longer than 2**44 ticks, an hour at least, counts as that in percentiles.
+    static constexpr unsigned octaves = 44;
     static constexpr std::uint64_t limit = std::uint64_t{1} << octaves;
     static constexpr std::size_t bucket_count = (octaves - sub_bits + 1) << sub_bits;
 
     // Below 16 each number has a bucket of its own; above, the highest bit chooses the octave and
     // the three bits after it the part of it.
-    static constexpr std::size_t bucket_of(std::uint64_t ns) {
-        ns = std::min(ns, limit - 1);
-        const unsigned shift = 60U - static_cast<unsigned>(std::countl_zero(ns | 8U));
-        return (static_cast<std::size_t>(shift) << sub_bits) + (ns >> shift);
+    static constexpr std::size_t bucket_of(std::uint64_t ticks) {
+        const unsigned shift = 60U - static_cast<unsigned>(std::countl_zero(ticks | 8U));
+        return std::min<std::size_t>((std::size_t{shift} << sub_bits) + (ticks >> shift),
+                                     bucket_count - 1);
     }
 
     // The middle of a bucket.
@@ -56,10 +57,10 @@ class Histogram {
         return static_cast<double>(low) + static_cast<double>(std::uint64_t{1} << shift) / 2;
     }
 
-    void add(std::uint64_t ns) {
-        buckets_[bucket_of(ns)].add(1);
-        total_.add(ns);
-        max_.raise_to(ns);
+    void add(std::uint64_t ticks) {
+        buckets_[bucket_of(ticks)].add(1);
+        total_.add(ticks);
+        max_.raise_to(ticks);
     }
 
     void merge(const Histogram& other) {
@@ -67,6 +68,13 @@ class Histogram {
             buckets_[i].add(other.buckets_[i].value());
         total_.add(other.total());
         max_.raise_to(other.max());
+    }
+
+    void clear() {
+        for (Tally& bucket : buckets_)
+            bucket.set(0);
+        total_.set(0);
+        max_.set(0);
     }
 
     std::uint64_t count() const {

@@ -10,6 +10,7 @@
 
 #include "shim/exclusive_hold.hpp"
 #include "shim/hooks.hpp"
+#include "shim/recorder.hpp"
 
 namespace pythonnogil::shim::hooks {
 
@@ -19,9 +20,11 @@ template <typename Wait>
 int wait_detached(Wait wait) {
     if (!inside_guarded_call() || PyThreadState_GetUnchecked() == nullptr)
         return wait();
+    recorder::leave();
     PyThreadState* const thread = ::PyEval_SaveThread();
     const int result = wait();
     ::PyEval_RestoreThread(thread);
+    recorder::come_back();
     return result;
 }
 

@@ -336,9 +336,11 @@ std::optional<std::intptr_t> run(Function function, const Arguments& arguments) 
     }
     // When CPython's queue is full the signal has to do.
     Py_AddPendingCall(serve_as_pending_call, nullptr);
+    recorder::leave();
     PyThreadState* thread = PyEval_SaveThread();
     wait_for(call);
     PyEval_RestoreThread(thread);
+    recorder::come_back();
     recorder::waited(asked_at, call->taken_at == 0 ? ticks::now() : call->taken_at);
     return outcome(*call);
 }

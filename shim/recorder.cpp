@@ -23,17 +23,17 @@ std::atomic<bool> on{false};
 
 // What one call adds.
 struct Sample {
-    std::optional<std::uint64_t> hold_ns;
-    std::optional<std::uint64_t> wait_ns;
+    std::optional<std::uint64_t> hold;
+    std::optional<std::uint64_t> wait;
 
     bool fits(const Record& record) const {
-        return !wait_ns || record.waits.load(std::memory_order_relaxed) != nullptr;
+        return !wait || record.waits.load(std::memory_order_relaxed) != nullptr;
     }
     void add_to(Histogram& holds, Waits* waits) const {
-        if (hold_ns)
-            holds.add(*hold_ns);
-        if (wait_ns)
-            waits->add(*wait_ns);
+        if (hold)
+            holds.add(*hold);
+        if (wait)
+            waits->add(*wait);
     }
 };
 
@@ -51,21 +51,24 @@ Shared& shared() {
     return *instance;
 }
 
-void add_to(std::map<std::size_t, Measures>& sums, const ThreadCounts& counts) {
-    for (std::size_t entry = 0; entry < thunk_count; ++entry) {
-        if (entry % ThreadCounts::chunk_size == 0 &&
-            counts.chunks[entry / ThreadCounts::chunk_size].load() == nullptr) {
-            entry += ThreadCounts::chunk_size - 1;
-            continue;
+template <typename Visit>
+void for_each_record(const ThreadCounts& counts, Visit visit) {
+    for (std::size_t number = 0; number < counts.chunks.size(); ++number) {
+        const ThreadCounts::Chunk* chunk = counts.chunks[number].load(std::memory_order_acquire);
+        for (std::size_t i = 0; chunk != nullptr && i < chunk->size(); ++i) {
+            if (Record* record = (*chunk)[i].load(std::memory_order_acquire))
+                visit(number * ThreadCounts::chunk_size + i, *record);
         }
-        const Record* const record = counts.find(entry);
-        if (record == nullptr)
-            continue;
-        Measures& sum = sums[entry];
-        sum.holds.merge(record->holds);
-        if (const Waits* waits = record->waits.load(std::memory_order_acquire))
-            sum.waits.merge(*waits);
     }
+}
+
+void add_to(std::map<std::size_t, Measures>& sums, const ThreadCounts& counts) {
+    for_each_record(counts, [&](std::size_t entry, const Record& record) {
+        Measures& sum = sums[entry];
+        sum.holds.merge(record.holds);
+        if (const Waits* waits = record.waits.load(std::memory_order_acquire))
+            sum.waits.merge(*waits);
+    });
 }
 
 // Returns how many bytes that were.
@@ -118,13 +121,20 @@ void after_fork_in_parent() {
 }
 
 void after_fork_in_child() {
-    for (ThreadCounts* counts : shared().threads)
-        free_counts(counts);
-    shared().threads.clear();
+    ThreadCounts* const own = this_thread.counts;
+    for (ThreadCounts* counts : shared().threads) {
+        if (counts != own)
+            shared().bytes_of_threads -= free_counts(counts);
+    }
+    std::erase_if(shared().threads, [&](ThreadCounts* counts) { return counts != own; });
+    // Calls that this thread is in have pointers to its records.
+    if (own != nullptr)
+        for_each_record(*own, [](std::size_t, Record& record) {
+            record.holds.clear();
+            if (Waits* waits = record.waits.load())
+                waits->clear();
+        });
     shared().ended.clear();
-    shared().bytes_of_threads = 0;
-    this_thread.counts = nullptr;
-    pthread_setspecific(key_of_threads(), nullptr);
     shared().mutex.unlock();
 }
 
@@ -180,7 +190,7 @@ void add(std::size_t entry, const Sample& sample) {
     }
     const std::lock_guard lock(shared().mutex);
     record = record_of(entry);
-    if (record != nullptr && sample.wait_ns)
+    if (record != nullptr && sample.wait)
         made_in(record->waits);
     if (record != nullptr && sample.fits(*record)) {
         sample.add_to(record->holds, record->waits.load(std::memory_order_relaxed));
@@ -192,8 +202,9 @@ void add(std::size_t entry, const Sample& sample) {
 
 }  // namespace
 
-void Waits::add(std::uint64_t ns) {
-    durations.add(ns);
+void Waits::add(std::uint64_t ticks) {
+    durations.add(ticks);
+    const std::uint64_t ns = ticks::to_ns(ticks);
     for (std::size_t i = 0; i < wait_limits_ns.size(); ++i) {
         if (ns > wait_limits_ns[i])
             over[i].add(1);
@@ -204,6 +215,12 @@ void Waits::merge(const Waits& other) {
     durations.merge(other.durations);
     for (std::size_t i = 0; i < over.size(); ++i)
         over[i].add(other.over[i].value());
+}
+
+void Waits::clear() {
+    durations.clear();
+    for (Tally& tally : over)
+        tally.set(0);
 }
 
 void Measures::merge(const Measures& other) {
@@ -258,20 +275,22 @@ void come_back() {
 
 void waited(std::uint64_t begin, std::uint64_t end) {
     if (ObservedCall* call = this_thread.innermost)
-        call->add_wait(ticks::between(begin, end));
+        call->add_wait(begin, end);
 }
 
-Wait::Wait(bool waits) : call_(waits ? this_thread.innermost : nullptr) {
+Wait::Wait(bool waits, bool held) : call_(waits ? this_thread.innermost : nullptr) {
     if (call_ == nullptr)
         return;
     begin_ = ticks::now();
-    call_->leave();
+    call_->leave(held);
+    if (probes::are_watched())
+        probes::wait_begin(call_->entry());
 }
 
 Wait::~Wait() {
     if (call_ == nullptr)
         return;
-    call_->add_wait(ticks::between(begin_, ticks::now()));
+    call_->add_wait(begin_, ticks::now());
     call_->come_back();
 }
 
@@ -279,43 +298,59 @@ Wait::~Wait() {
 
 namespace pythonnogil::shim {
 
-void ObservedCall::leave() {
-    is_plain_ = false;
-    if (leaves_++ == 0)
-        left_at_ = ticks::now();
+void ObservedCall::leave(bool held) {
+    follow();
+    if (leaves_++ != 0)
+        return;
+    left_at_ = ticks::now();
+    if (held && !delegated_)
+        trace::add(trace::Kind::hold, entry_, held_since_, left_at_);
 }
 
 // Recording may have begun in between.
 void ObservedCall::come_back() {
-    if (leaves_ != 0 && --leaves_ == 0)
-        away_ += ticks::between(left_at_, ticks::now());
+    if (is_plain_ || leaves_ == 0 || --leaves_ != 0)
+        return;
+    held_since_ = ticks::now();
+    away_ += ticks::between(left_at_, held_since_);
 }
 
-void ObservedCall::add_wait(std::uint64_t ticks) {
-    is_plain_ = false;
+void ObservedCall::add_wait(std::uint64_t begin, std::uint64_t end) {
+    follow();
     has_waited_ = true;
-    waited_ += ticks;
+    waited_ += ticks::between(begin, end);
+    trace::add(trace::Kind::wait, entry_, begin, end);
+    if (probes::are_watched())
+        probes::wait_end(*entry_, ticks::to_ns(ticks::between(begin, end)));
+}
+
+void ObservedCall::begin_followed() {
+    follow();
+    if (probes::are_watched())
+        probes::hold_begin(*entry_);
 }
 
 // While this call held nothing, those around it held nothing either, unless they had already given
 // up what they hold.
-void ObservedCall::finish(std::uint64_t ticks) {
-    if (leaves_ != 0) {
-        leaves_ = 1;
-        come_back();
+void ObservedCall::finish(std::uint64_t end) {
+    follow();
+    if (leaves_ != 0)
+        away_ += ticks::between(left_at_, end);
+    else if (!delegated_)
+        trace::add(trace::Kind::hold, entry_, held_since_, end);
+    if (away_ != 0 && outer_ != nullptr) {
+        outer_->follow();
+        if (outer_->leaves_ == 0)
+            outer_->away_ += away_;
     }
-    if (away_ != 0 && outer_ != nullptr && outer_->leaves_ == 0) {
-        outer_->is_plain_ = false;
-        outer_->away_ += away_;
-    }
-    const std::uint64_t hold_ns = ticks::to_ns(ticks::between(away_, ticks));
-    const std::uint64_t wait_ns = ticks::to_ns(waited_);
     recorder::Sample sample;
     if (!delegated_)
-        sample.hold_ns = hold_ns;
+        sample.hold = ticks::between(away_, ticks::between(begin_, end));
     if (has_waited_)
-        sample.wait_ns = wait_ns;
-    recorder::add(thunk_pool::index_of(entry_), sample);
+        sample.wait = waited_;
+    if (sample.hold && probes::are_watched())
+        probes::hold_end(*entry_, ticks::to_ns(*sample.hold));
+    recorder::add(thunk_pool::index_of(*entry_), sample);
 }
 
 }  // namespace pythonnogil::shim

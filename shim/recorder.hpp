@@ -24,8 +24,10 @@
 #include <map>
 
 #include "shim/histogram.hpp"
+#include "shim/probes.hpp"
 #include "shim/thunk_pool.hpp"
 #include "shim/ticks.hpp"
+#include "shim/trace.hpp"
 
 namespace pythonnogil::shim {
 
@@ -41,8 +43,9 @@ struct Waits {
     Histogram durations;
     std::array<Tally, wait_limits_ns.size()> over;
 
-    void add(std::uint64_t ns);
+    void add(std::uint64_t ticks);
     void merge(const Waits& other);
+    void clear();
 };
 
 // Of one function.
@@ -78,6 +81,10 @@ struct ThreadCounts {
 struct ThisThread {
     ObservedCall* innermost;
     ThreadCounts* counts;
+
+    Record* record_of(const Entry& entry) const {
+        return counts == nullptr ? nullptr : counts->find(thunk_pool::index_of(entry));
+    }
 };
 extern thread_local constinit ThisThread this_thread
     __attribute__((tls_model("initial-exec"), visibility("hidden")));
@@ -104,8 +111,9 @@ void waited(std::uint64_t begin, std::uint64_t end);
 // One wait of the innermost call, for the length of a scope.
 class Wait {
   public:
-    // `waits` is false where what looks like a wait turned out to be none.
-    explicit Wait(bool waits = true);
+    // `waits` is false where what looks like a wait turned out to be none; `held` says whether the
+    // thread had what it waits for before.
+    explicit Wait(bool waits = true, bool held = true);
     ~Wait();
     Wait(const Wait&) = delete;
     Wait& operator=(const Wait&) = delete;
@@ -121,51 +129,69 @@ class Wait {
 class ObservedCall {
   public:
     explicit ObservedCall(const Entry& entry)
-        : entry_(entry), outer_(recorder::this_thread.innermost), begin_(ticks::now()) {
+        : entry_(&entry),
+          outer_(recorder::this_thread.innermost),
+          record_(recorder::this_thread.record_of(entry)) {
         recorder::this_thread.innermost = this;
+        begin_ = ticks::now();
+        if (trace::is_on() || probes::are_watched()) [[unlikely]]
+            begin_followed();
     }
 
     // A call that only has another thread do it: there is no hold, but there may be a wait.
     struct Delegated {};
     ObservedCall(const Entry& entry, Delegated) : ObservedCall(entry) {
-        is_plain_ = false, delegated_ = true;
+        follow();
+        delegated_ = true;
     }
 
-    ~ObservedCall() {
-        const std::uint64_t ticks = ticks::between(begin_, ticks::now());
+    // In line: otherwise the call is a good part of what recording costs.
+    __attribute__((always_inline)) ~ObservedCall() {
+        const std::uint64_t end = ticks::now();
         recorder::this_thread.innermost = outer_;
-        const recorder::ThreadCounts* const counts = recorder::this_thread.counts;
-        recorder::Record* const record =
-            counts == nullptr ? nullptr : counts->find(thunk_pool::index_of(entry_));
-        if (record != nullptr && is_plain_) [[likely]]
-            record->holds.add(ticks::to_ns(ticks));
+        if (record_ != nullptr && is_plain_) [[likely]]
+            record_->holds.add(ticks::between(begin_, end));
         else
-            finish(ticks);
+            finish(end);
     }
 
     ObservedCall(const ObservedCall&) = delete;
     ObservedCall& operator=(const ObservedCall&) = delete;
 
-    void leave();
+    // `held` is false for a call that has not got what it wants yet.
+    void leave(bool held = true);
     void come_back();
-    void add_wait(std::uint64_t ticks);
+    void add_wait(std::uint64_t begin, std::uint64_t end);
 
-    const Entry& entry() const { return entry_; }
+    const Entry& entry() const { return *entry_; }
     ObservedCall* outer() const { return outer_; }
 
   private:
-    void finish(std::uint64_t ticks);
+    void follow() {
+        if (!is_plain_)
+            return;
+        is_plain_ = false;
+        away_ = waited_ = 0;
+        held_since_ = begin_;
+        leaves_ = 0;
+    }
+    void begin_followed();
+    void finish(std::uint64_t end);
 
-    const Entry& entry_;
+    const Entry* entry_;
     ObservedCall* outer_;
+    recorder::Record* record_;  // null at the first call of a thread and function
     std::uint64_t begin_;
-    std::uint64_t away_ = 0;    // ticks in which nothing was held
-    std::uint64_t waited_ = 0;  // ticks
-    std::uint64_t left_at_ = 0;
-    unsigned leaves_ = 0;   // how often left and not come back
     bool is_plain_ = true;  // nothing but its length is to be recorded
     bool has_waited_ = false;
     bool delegated_ = false;
+
+    // Of a call that is not plain. Ticks, but for the last.
+    std::uint64_t away_;  // nothing was held
+    std::uint64_t waited_;
+    std::uint64_t left_at_;
+    std::uint64_t held_since_;  // for the trace: when it began, or came back
+    unsigned leaves_;           // how often left and not come back
 };
 
 }  // namespace pythonnogil::shim

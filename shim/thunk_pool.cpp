@@ -166,6 +166,11 @@ bool only_witnesses(const void* thunk) {
     return access == Access::witnessed || access == Access::witnessed_on_receiver;
 }
 
+const EntryOrigin& origin_of(const Entry& entry) {
+    const std::lock_guard lock(pool().mutex);
+    return pool().origins[index_of(entry)];
+}
+
 void* target_of(void* address) {
     return is_thunk(address) ? reinterpret_cast<void*>(entry_of(address).function) : address;
 }

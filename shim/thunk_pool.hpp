@@ -171,6 +171,9 @@ void let_switch_stacks(void* thunk);
 // The function behind a thunk, or the address itself when it is none.
 void* target_of(void* address);
 
+// Lives for ever, as the entry does.
+const EntryOrigin& origin_of(const Entry& entry);
+
 // Calls `visit` with the function behind each entry claimed so far and not opened.
 void for_each_function(const std::function<void(const void*)>& visit);
 

@@ -56,6 +56,12 @@ inline std::uint64_t to_ns(std::uint64_t ticks) {
         (static_cast<Wide>(ticks) * scale.multiplier.load(std::memory_order_relaxed)) >> 32);
 }
 
+inline double to_seconds(double ticks) {
+    constexpr double one = 4294967296.0;
+    return ticks * (static_cast<double>(scale.multiplier.load(std::memory_order_relaxed)) / one) /
+           1e9;
+}
+
 // A thread may be moved to a processor whose counter is a little behind.
 inline std::uint64_t between(std::uint64_t begin, std::uint64_t end) {
     return end > begin ? end - begin : 0;

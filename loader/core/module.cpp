@@ -12,6 +12,7 @@
 #include "loader/core/policy_functions.hpp"
 #include "loader/core/state.hpp"
 #include "loader/core/statistics.hpp"
+#include "loader/core/tracing.hpp"
 #include "policy/abi_tag.hpp"
 #include "policy/mode_selection.hpp"
 #include "policy/policy_selection.hpp"
@@ -262,6 +263,11 @@ PyMethodDef methods[] = {
      "recording($module, /)\n--\n\nWhether guarded calls are counted and measured."},
     {"statistics", statistics, METH_NOARGS,
      "statistics($module, /)\n--\n\nWhat was recorded, by module and function."},
+    {"start_trace", start_trace, METH_VARARGS,
+     "start_trace($module, file, limit=..., /)\n--\n\nWrites waits and holds to a file."},
+    {"stop_trace", stop_trace, METH_NOARGS, "stop_trace($module, /)\n--\n\nEnds that file."},
+    {"name_thread", name_thread, METH_VARARGS,
+     "name_thread($module, native_id, name, /)\n--\n\nNames a thread in the trace."},
     {nullptr, nullptr, 0, nullptr},
 };
 

@@ -41,12 +41,12 @@ const char* name_of(shim::EntryKind kind) {
 
 // The longest of something, and the function that it was.
 struct Longest {
-    std::uint64_t ns = 0;
+    std::uint64_t ticks = 0;
     std::string function = {};
 
     void raise_to(std::uint64_t at_least, const std::string& name) {
-        if (at_least > ns) {
-            ns = at_least;
+        if (at_least > ticks) {
+            ticks = at_least;
             function = name;
         }
     }
@@ -133,8 +133,8 @@ std::map<GroupKey, Group> sum_up() {
 
 // ---- as Python objects ----
 
-double seconds(double ns) {
-    return ns / 1e9;
+double seconds(double ticks) {
+    return shim::ticks::to_seconds(ticks);
 }
 
 PyObject* describe(const shim::Histogram& durations) {
@@ -168,10 +168,10 @@ PyObject* text(const std::string& value) {
 }
 
 PyObject* describe(const Longest& longest) {
-    if (longest.ns == 0)
+    if (longest.ticks == 0)
         return Py_NewRef(Py_None);
     return Py_BuildValue("{s:N,s:d}", "function", text(longest.function), "seconds",
-                         seconds(static_cast<double>(longest.ns)));
+                         seconds(static_cast<double>(longest.ticks)));
 }
 
 // Puts what the reference `value` refers to into `dict` and drops it. False with an exception set.
@@ -199,6 +199,7 @@ PyObject* describe_function(const FunctionKey& key, const Measures& measures) {
 // Most total hold first.
 PyObject* describe(const std::map<FunctionKey, Measures>& functions) {
     std::vector<const std::pair<const FunctionKey, Measures>*> sorted;
+    sorted.reserve(functions.size());
     for (const auto& function : functions)
         sorted.push_back(&function);
     std::ranges::stable_sort(sorted, std::ranges::greater{},

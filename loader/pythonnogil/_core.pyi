@@ -227,5 +227,18 @@ def recording() -> bool:
 def statistics() -> Statistics:
     """What was recorded, by module and function."""
 
+def start_trace(file: str, limit: int = ..., /) -> bool:
+    """Record calls, and write waits and holds to *file*, at most *limit* bytes.
+
+    "%p" in the name stands for the number of the process. False when there is a trace already.
+    Raises OSError.
+    """
+
+def stop_trace() -> None:
+    """Write what is left of the trace and end its file."""
+
+def name_thread(native_id: int, name: str, /) -> None:
+    """Name a thread in the trace."""
+
 def platform_support() -> str | None:
     """None where extensions can be guarded, else the reason why not, as a sentence."""

@@ -122,7 +122,7 @@ def variable(name: str) -> str | None:
 
 
 def use_what_was_asked_for() -> None:
-    """Do what the command line or the environment asks for: the hook in a mode, and reports.
+    """Do what the command line or the environment asks for: the hook in a mode, reports, a trace.
 
     Raises ValueError for a bad selection or policy, HookError where the mode cannot be had.
     """
@@ -132,6 +132,10 @@ def use_what_was_asked_for() -> None:
         from pythonnogil import _reporting
 
         _reporting.begin_if_asked_for()
+    if variable("PYTHONNOGIL_TRACE") or "nogil-trace" in sys._xoptions:
+        from pythonnogil import _tracing
+
+        _tracing.begin_if_asked_for()
 
 
 def _use_mode_asked_for() -> None:
