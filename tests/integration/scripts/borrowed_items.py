@@ -4,6 +4,7 @@ import functools
 import itertools
 import sys
 import weakref
+from collections.abc import Iterator
 
 import stage
 
@@ -11,7 +12,6 @@ SECONDS = 1.5
 module = stage.load("borrowed_items")
 name = sys.argv[1]
 function = getattr(module, name)
-letters = itertools.cycle(range(1, 255))
 
 
 class Holder:
@@ -20,13 +20,15 @@ class Holder:
     items: object = None
 
 
-def fresh() -> bytes:
+def fresh(letters: Iterator[int]) -> bytes:
+    """Bytes with other letters than before."""
     return bytes([next(letters)]) * 64
 
 
-in_list = [fresh()]
-in_dict = {"key": fresh()}
-in_set = {fresh()}
+first = bytes(64)
+in_list = [first]
+in_dict = {"key": first}
+in_set = {first}
 holder = Holder()
 holder.items = in_set if "set" in name else in_dict if "dict" in name else in_list
 referents = [Holder()]
@@ -57,13 +59,14 @@ def use() -> tuple[int, int]:
 
 
 def replace() -> tuple[int, int]:
+    letters = itertools.cycle(range(1, 255))  # one for each thread: CPython's is not safe for two
     member = b""
     while span:
         for _ in range(50):
-            in_list[0] = fresh()
-            in_dict["key"] = fresh()
+            in_list[0] = fresh(letters)
+            in_dict["key"] = fresh(letters)
             in_set.discard(member)
-            member = fresh()
+            member = fresh(letters)
             in_set.add(member)
             referents[0] = Holder()
     return 0, 0
