@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "shim/domain.hpp"
+#include "shim/log.hpp"
 
 namespace pythonnogil::shim::overlaps {
 
@@ -302,16 +303,15 @@ std::vector<Overlap> all() {
             std::swap(first, second);
         by_name[{module->name(), first, second, (key & 2) != 0}] += cell.count.load();
     }
+    if (const std::uint64_t lost = without_cell.load(); lost != 0)
+        log_warning("the table of overlaps is full: " + std::to_string(lost) +
+                    " overlaps of further pairs of functions are not in it");
     std::vector<Overlap> overlaps;
     for (const auto& [names, times] : by_name) {
         const auto& [module, first, second, same_object] = names;
         overlaps.push_back({module, first, second, same_object, times});
     }
     return overlaps;
-}
-
-std::uint64_t lost() {
-    return without_cell.load();
 }
 
 }  // namespace pythonnogil::shim::overlaps

@@ -55,10 +55,7 @@ struct Overlap {
     std::uint64_t count;
 };
 
-// In the order of modules and functions.
+// In the order of modules and functions. What found no place in the table is a warning in the log.
 std::vector<Overlap> all();
-
-// How many overlaps found no place in the table.
-std::uint64_t lost();
 
 }  // namespace pythonnogil::shim::overlaps

@@ -140,6 +140,11 @@ def test_stderr_closed(guarded: Stage) -> None:
     run(guarded, "stderr closed")
 
 
+def test_stderr_full(guarded: Stage) -> None:
+    """The watchdog is stuck for good then, and holds nothing that the program needs."""
+    run(guarded, "stderr full")
+
+
 def test_files_of_the_program_are_left_alone(guarded: Stage, tmp_path: Path) -> None:
     """Also when it has closed the file that Python's stacks are written to."""
     text = run(guarded, "files closed", tmp_path).stderr

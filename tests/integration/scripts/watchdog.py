@@ -125,6 +125,20 @@ def files_closed() -> None:
     assert all(os.path.getsize(name) == 0 for name in names)
 
 
+def stderr_full() -> None:
+    """Nobody reads what is printed, and there is no room for more."""
+    _, write_end = os.pipe()
+    os.set_blocking(write_end, False)
+    try:
+        while True:
+            os.write(write_end, b"x" * 4096)
+    except BlockingIOError:
+        os.set_blocking(write_end, True)
+    os.dup2(write_end, 2)
+    for _ in range(2):
+        long_hold()
+
+
 def at_exit() -> None:
     """A daemon thread is inside when the process ends, and another one waits."""
     read_end, write_end = os.pipe()
@@ -139,6 +153,8 @@ match sys.argv[1]:
     case "stderr closed":
         os.close(2)
         long_hold()
+    case "stderr full":
+        stderr_full()
     case "deadlock on entry":
         deadlock_on_entry()
     case "deadlock on resume":
