@@ -2,6 +2,7 @@
 
 #include "shim/dying_object.hpp"
 #include "shim/exclusive_hold.hpp"
+#include "shim/function_objects.hpp"
 #include "shim/garbage.hpp"
 #include "shim/gil_lease.hpp"
 #include "shim/main_thread_calls.hpp"
@@ -49,6 +50,7 @@ inline __attribute__((always_inline)) PyObject* argument_to_lock(const Entry& en
             return object != nullptr && is_lockable(object) ? object : nullptr;
         }
         case EntryKind::constructor:
+        case EntryKind::function_object:
         case EntryKind::tuple: {
             auto* tuple = reinterpret_cast<PyTupleObject*>(a1);
             return tuple == nullptr ? nullptr : first_lockable(tuple->ob_item, Py_SIZE(tuple));
@@ -291,12 +293,18 @@ inline __attribute__((always_inline)) std::intptr_t enter(Access access, std::in
     return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
 }
 
+inline const Entry& recorded_as(const Entry& entry, std::intptr_t a0) {
+    if (entry.kind != EntryKind::function_object) [[likely]]
+        return entry;
+    return function_objects::recorded_as(entry, reinterpret_cast<PyObject*>(a0));
+}
+
 // The main thread calls the thunk as well, so there the call is recorded.
 __attribute__((noinline)) std::intptr_t enter_delegated(std::intptr_t a0, std::intptr_t a1,
                                                         std::intptr_t a2, std::intptr_t a3,
                                                         std::intptr_t a4, std::intptr_t a5,
                                                         const Entry* entry) {
-    const ObservedCall call(*entry, ObservedCall::Delegated{});
+    const ObservedCall call(recorded_as(*entry, a0), ObservedCall::Delegated{});
     return enter_by_access(a0, a1, a2, a3, a4, a5, entry);
 }
 
@@ -307,7 +315,7 @@ __attribute__((noinline)) std::intptr_t enter_observed(std::intptr_t a0, std::in
     const Access access = entry->own_access;
     if (access == Access::main_thread && !main_thread_calls::on_main_thread()) [[unlikely]]
         return enter_delegated(a0, a1, a2, a3, a4, a5, entry);
-    const ObservedCall call(*entry);
+    const ObservedCall call(recorded_as(*entry, a0));
     if (access == Access::exclusive) [[likely]]
         return enter_alone_in_line(a0, a1, a2, a3, a4, a5, entry);
     return enter(access, a0, a1, a2, a3, a4, a5, entry);

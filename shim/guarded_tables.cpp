@@ -7,10 +7,12 @@
 #include <vector>
 
 #include "shim/elf_image.hpp"
+#include "shim/function_objects.hpp"
 #include "shim/guard_plan.hpp"
 #include "shim/hooks.hpp"
 #include "shim/import_in_progress.hpp"
 #include "shim/quarantine.hpp"
+#include "shim/slot_names.hpp"
 
 namespace pythonnogil::shim {
 
@@ -208,24 +210,23 @@ std::int8_t failure_of(const Suite* suite, std::size_t index) {
     return 0;
 }
 
-// One of the slots of a suite; `name` is the suite's.
 template <typename Suite>
-void guard_suite_slot(Suite* suite, std::size_t index, const EntryName& name) {
+void guard_suite_slot(Suite* suite, std::size_t index, const char* type_name) {
     void*& slot = reinterpret_cast<void**>(suite)[index];
     slot = guarded(slot, EntryKind::plain,
-                   EntryName(name.type, name.function, failure_of(suite, index)));
+                   EntryName(type_name, suite_slot_name(suite, index), failure_of(suite, index)));
 }
 
 // The suites (numbers, sequences, ...) hold function pointers and nothing else. Unary and binary
 // functions stand side by side in them, so no argument is looked at.
 template <typename Suite>
-Suite* guard_suite(Suite* suite, const EntryName& name) {
+Suite* guard_suite(Suite* suite, const char* type_name) {
     static_assert(sizeof(Suite) % sizeof(void*) == 0);
     if (suite == nullptr)
         return nullptr;
     suite = writable_table(suite, 1);
     for (std::size_t i = 0; i < sizeof(Suite) / sizeof(void*); ++i)
-        guard_suite_slot(suite, i, name);
+        guard_suite_slot(suite, i, type_name);
     return suite;
 }
 
@@ -302,8 +303,10 @@ PyGetSetDef* guard_getset(PyGetSetDef* getset, const char* type_name) {
 // PyVectorcall_Call is CPython's own, but runs whatever the instance points to.
 ternaryfunc guard_call_slot(ternaryfunc call, const char* type_name, const void* site) {
     const EntryName name(type_name, "tp_call");
+    const bool on_functions = function_objects::is_type_of_them(type_name);
     if (call != PyVectorcall_Call)
-        return guarded_function(call, EntryKind::tuple, name);
+        return guarded_function(call, on_functions ? EntryKind::function_object : EntryKind::tuple,
+                                name);
     return reinterpret_cast<ternaryfunc>(
         guarded(reinterpret_cast<void*>(call), EntryKind::foreign, name, site));
 }
@@ -318,11 +321,11 @@ void guard_type(PyTypeObject* type) {
     type->tp_call = guard_call_slot(type->tp_call, name, type);
     for (const SlotRow& row : type_slots)
         guard_slot(type, row);
-    type->tp_as_number = guard_suite(type->tp_as_number, EntryName(name, "tp_as_number"));
-    type->tp_as_sequence = guard_suite(type->tp_as_sequence, EntryName(name, "tp_as_sequence"));
-    type->tp_as_mapping = guard_suite(type->tp_as_mapping, EntryName(name, "tp_as_mapping"));
-    type->tp_as_async = guard_suite(type->tp_as_async, EntryName(name, "tp_as_async"));
-    type->tp_as_buffer = guard_suite(type->tp_as_buffer, EntryName(name, "tp_as_buffer"));
+    type->tp_as_number = guard_suite(type->tp_as_number, name);
+    type->tp_as_sequence = guard_suite(type->tp_as_sequence, name);
+    type->tp_as_mapping = guard_suite(type->tp_as_mapping, name);
+    type->tp_as_async = guard_suite(type->tp_as_async, name);
+    type->tp_as_buffer = guard_suite(type->tp_as_buffer, name);
     type->tp_methods = guard_methods(type->tp_methods, name);
     type->tp_getset = guard_getsets(type->tp_getset, name);
 }
@@ -376,16 +379,16 @@ void* slot_at(const PyTypeObject& type, std::size_t offset) {
 // since is taken as new from end to end.
 template <typename Suite>
 void guard_changed_suite(Suite*& suite, const Suite* before, const Suite& copy,
-                         const EntryName& name) {
+                         const char* type_name) {
     if (suite != before) {
-        suite = guard_suite(suite, name);
+        suite = guard_suite(suite, type_name);
         return;
     }
     const auto* slots = reinterpret_cast<void* const*>(suite);
     const auto* old_slots = reinterpret_cast<void* const*>(&copy);
     for (std::size_t i = 0; suite != nullptr && i < sizeof(Suite) / sizeof(void*); ++i) {
         if (slots[i] != old_slots[i])
-            guard_suite_slot(suite, i, name);
+            guard_suite_slot(suite, i, type_name);
     }
 }
 
@@ -407,16 +410,11 @@ void TypeSnapshot::guard_changes() const {
         if (slot_at(*type_, row.offset) != slot_at(slots_, row.offset))
             guard_slot(type_, row);
     }
-    guard_changed_suite(type_->tp_as_number, slots_.tp_as_number, number_,
-                        EntryName(name, "tp_as_number"));
-    guard_changed_suite(type_->tp_as_sequence, slots_.tp_as_sequence, sequence_,
-                        EntryName(name, "tp_as_sequence"));
-    guard_changed_suite(type_->tp_as_mapping, slots_.tp_as_mapping, mapping_,
-                        EntryName(name, "tp_as_mapping"));
-    guard_changed_suite(type_->tp_as_async, slots_.tp_as_async, async_,
-                        EntryName(name, "tp_as_async"));
-    guard_changed_suite(type_->tp_as_buffer, slots_.tp_as_buffer, buffer_,
-                        EntryName(name, "tp_as_buffer"));
+    guard_changed_suite(type_->tp_as_number, slots_.tp_as_number, number_, name);
+    guard_changed_suite(type_->tp_as_sequence, slots_.tp_as_sequence, sequence_, name);
+    guard_changed_suite(type_->tp_as_mapping, slots_.tp_as_mapping, mapping_, name);
+    guard_changed_suite(type_->tp_as_async, slots_.tp_as_async, async_, name);
+    guard_changed_suite(type_->tp_as_buffer, slots_.tp_as_buffer, buffer_, name);
     guard_ready_type(type_);
 }
 

@@ -8,6 +8,7 @@
 #include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
 #include "shim/python_subclass.hpp"
+#include "shim/slot_names.hpp"
 
 namespace pythonnogil::shim::hooks {
 
@@ -81,7 +82,7 @@ void* guarded_value(const DefinitionSlot& slot, const char* type_name, const voi
     if (is_left_alone(slot.id))
         return slot.value;
     return guarded(slot.value, kind_of_slot(slot.id),
-                   EntryName(type_name, "type slot", failure_of_slot(slot.id)));
+                   EntryName(type_name, type_slot_name(slot.id), failure_of_slot(slot.id)));
 }
 
 // A copy of a specification, with thunks in it. CPython keeps no pointer to it.

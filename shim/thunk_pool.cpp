@@ -1,5 +1,7 @@
 #include "shim/thunk_pool.hpp"
 
+#include <pthread.h>
+
 #include <deque>
 #include <map>
 #include <mutex>
@@ -22,10 +24,10 @@ namespace {
 constexpr std::size_t thunk_size = 16;
 
 // Names that come and go must not use the thunks up.
-constexpr std::size_t names_of_one_function = 1024;
+constexpr std::size_t names_of_one_function = 4096;
 
-// The name is null where it does not tell functions apart.
-using Identity = std::tuple<void*, EntryKind, Guarding, const char*>;
+// The last one is a name or a site, or null.
+using Identity = std::tuple<void*, EntryKind, Guarding, const void*>;
 
 struct Pool {
     std::mutex mutex;  // guards the members below; never held while Python code runs
@@ -38,7 +40,7 @@ struct Pool {
     std::size_t next = 0;
 };
 
-Entry& entry_of(const void* thunk) {
+Entry& entry_at_thunk(const void* thunk) {
     const auto offset = static_cast<const char*>(thunk) - pythonnogil_thunks;
     return pythonnogil_entries[static_cast<std::size_t>(offset) / thunk_size];
 }
@@ -49,6 +51,10 @@ Pool& pool() {
     return *instance;
 }
 
+// A child forked while another thread claims would find it locked for ever.
+[[maybe_unused]] const int mutex_is_held_across_fork = ::pthread_atfork(
+    [] { pool().mutex.lock(); }, [] { pool().mutex.unlock(); }, [] { pool().mutex.unlock(); });
+
 bool is_guarded(Access access) {
     return access < Access::open;
 }
@@ -56,7 +62,7 @@ bool is_guarded(Access access) {
 void open_as(void* thunk, Access access) {
     Pool& claimed_pool = pool();
     const std::lock_guard lock(claimed_pool.mutex);
-    Entry& entry = entry_of(thunk);
+    Entry& entry = entry_at_thunk(thunk);
     // Another module's claim of the same function gets a thunk of its own, guarded.
     const std::size_t index = thunk_pool::index_of(entry);
     const auto place = claimed_pool.index_of.find(claimed_pool.identities[index]);
@@ -81,9 +87,10 @@ void* claim(void* function, EntryKind kind, const Guarding& guarding, const std:
     Pool& claimed_pool = pool();
     const std::lock_guard lock(claimed_pool.mutex);
     const char* const kept_name = claimed_pool.names.insert(name).first->c_str();
-    const bool by_name =
-        name_of == NameOf::function && claimed_pool.names_of[function] < names_of_one_function;
-    const Identity identity{function, kind, guarding, by_name ? kept_name : nullptr};
+    const void* distinct = nullptr;
+    if (name_of != NameOf::slot && claimed_pool.names_of[function] < names_of_one_function)
+        distinct = name_of == NameOf::function ? kept_name : origin.site;
+    const Identity identity{function, kind, guarding, distinct};
     const auto [place, is_new] = claimed_pool.index_of.try_emplace(identity, claimed_pool.next);
     if (is_new) {
         if (claimed_pool.next == thunk_count) {
@@ -92,7 +99,7 @@ void* claim(void* function, EntryKind kind, const Guarding& guarding, const std:
         }
         claimed_pool.origins.push_back(origin);
         claimed_pool.identities.push_back(identity);
-        claimed_pool.names_of[function] += by_name ? 1 : 0;
+        claimed_pool.names_of[function] += distinct != nullptr ? 1 : 0;
         const bool observed = claimed_pool.observes && is_guarded(guarding.access);
         pythonnogil_entries[claimed_pool.next++] =
             Entry{reinterpret_cast<EntryFunction>(function),
@@ -118,6 +125,10 @@ EntryFunction thunk_of(const Entry& entry) {
         const_cast<char*>(pythonnogil_thunks + index_of(entry) * thunk_size));
 }
 
+const Entry& entry_of(const void* thunk) {
+    return entry_at_thunk(thunk);
+}
+
 void observe(bool on) {
     const std::lock_guard lock(pool().mutex);
     pool().observes = on;
@@ -141,7 +152,7 @@ void let_switch_stacks(void* thunk) {
 }
 
 Guarding guarding_of(void* thunk) {
-    const Entry& entry = entry_of(thunk);
+    const Entry& entry = entry_at_thunk(thunk);
     return {entry.domain, entry.own_access, entry.locks_arguments, entry.failure};
 }
 
@@ -154,7 +165,7 @@ void move_entries(Domain& from, Domain& into) {
 }
 
 bool is_guarding(const void* thunk) {
-    return is_guarding(entry_of(thunk));
+    return is_guarding(entry_at_thunk(thunk));
 }
 
 bool is_guarding(const Entry& entry) {
@@ -162,7 +173,7 @@ bool is_guarding(const Entry& entry) {
 }
 
 bool only_witnesses(const void* thunk) {
-    const Access access = entry_of(thunk).own_access;
+    const Access access = entry_at_thunk(thunk).own_access;
     return access == Access::witnessed || access == Access::witnessed_on_receiver;
 }
 
@@ -172,7 +183,7 @@ const EntryOrigin& origin_of(const Entry& entry) {
 }
 
 void* target_of(void* address) {
-    return is_thunk(address) ? reinterpret_cast<void*>(entry_of(address).function) : address;
+    return is_thunk(address) ? reinterpret_cast<void*>(entry_at_thunk(address).function) : address;
 }
 
 void for_each_function(const std::function<void(const void*)>& visit) {

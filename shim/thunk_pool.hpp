@@ -25,11 +25,12 @@ class Domain;
 
 // How a guarded function takes its arguments, as far as the guard must know.
 enum class EntryKind : std::uint8_t {
-    plain,       // no argument of interest
-    one_object,  // (self, object): METH_O and binary slots
-    tuple,       // (self, tuple, ...): METH_VARARGS, tp_call, tp_init
-    vector,      // (self, array, count, ...): METH_FASTCALL and vectorcall
-    method,      // (self, class, array, count, ...): METH_METHOD
+    plain,            // no argument of interest
+    one_object,       // (self, object): METH_O and binary slots
+    tuple,            // (self, tuple, ...): METH_VARARGS, tp_call, tp_init
+    function_object,  // the same for tp_call of a type whose instances are all functions
+    vector,           // (self, array, count, ...): METH_FASTCALL and vectorcall
+    method,           // (self, class, array, count, ...): METH_METHOD
     foreign,  // a function of CPython's own that runs legacy code: guarded though it is not legacy
               // itself
     constructor,  // (type, tuple, ...): tp_new. This and those below are called in ways of their
@@ -128,16 +129,19 @@ class ThunkPoolExhausted : public std::runtime_error {
 
 namespace thunk_pool {
 
-// The thunk for `function`, the same one each time for the same function, kind and guarding; and
-// name, if it is the function's own: one C function may serve many under different names, and is
-// then reported under each. Under the name that came first where they are very many.
-enum class NameOf : std::uint8_t { slot, function };
+// What tells entries of the same C function apart: nothing, the name, which one C function may have
+// many of, or the site of their origin. Very many of one function share the entry that came first.
+enum class NameOf : std::uint8_t { slot, function, site };
+
+// The thunk for `function`, the same one each time for the same function, kind, guarding, and
+// whatever else tells it apart.
 void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name,
             NameOf name_of = NameOf::slot, const EntryOrigin& origin = {});
 
 bool is_thunk(const void* address);
 
 EntryFunction thunk_of(const Entry& entry);
+const Entry& entry_of(const void* thunk);
 
 inline std::size_t index_of(const Entry& entry) {
     return static_cast<std::size_t>(&entry - pythonnogil_entries);
