@@ -34,6 +34,7 @@ def on_terminal(file: Path, width: int, **settings: str) -> list[str]:
     """What the command prints on a terminal of this width."""
     code = f"""
 import fcntl, os, pty, struct, sys, termios
+os.environ.pop("COLUMNS", None)  # it would beat the terminal's own width
 os.environ.update({settings!r})
 child, terminal = pty.fork()
 if not child:
@@ -96,6 +97,11 @@ def test_colours_on_a_terminal_that_wants_them(saved: Path) -> None:
     for settings in ({"TERM": "dumb"}, {"TERM": "xterm", "NO_COLOR": "1"}):
         assert not any(COLOUR.search(line) for line in on_terminal(saved, 120, **settings))
     assert not COLOUR.search(report(saved).stdout)
+
+
+def test_a_width_that_was_asked_for(saved: Path) -> None:
+    lines = on_terminal(saved, 200, TERM="dumb", COLUMNS="80")
+    assert max(map(len, lines)) <= 80
 
 
 def test_names_cannot_steer_the_terminal(tmp_path: Path) -> None:
