@@ -29,6 +29,7 @@ SETTINGS = (
         "PYTHONNOGIL_REPORT_SIGNAL=NAME",
         "a report on this signal",
     ),
+    ("-X nogil-trace=FILE", "PYTHONNOGIL_TRACE=FILE", "a trace of waits and holds for Perfetto"),
     ("-X nogil-evidence", "PYTHONNOGIL_EVIDENCE=1", "a record of calls that overlapped unguarded"),
     (
         "-X nogil-watchdog=SECONDS",

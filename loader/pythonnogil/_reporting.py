@@ -67,7 +67,7 @@ class _Reporter:
             util.register_after_fork(self, _Reporter.write_at_end_of_multiprocessing)
 
     def write_at_end_of_multiprocessing(self) -> None:
-        """See to it that a child of multiprocessing writes its report: it does not exit as usual."""
+        """See to it that a child of multiprocessing, which ends in its own way, writes a report."""
         from multiprocessing import util
 
         util.Finalize(None, self.write, exitpriority=-1_000_000)

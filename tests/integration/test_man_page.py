@@ -43,7 +43,9 @@ def rendered(file: Path) -> str:
 
 def section(text: str, command: str) -> str:
     """The part about one command."""
-    begin = text.index(f"\n   {command}\n") if "\n   run\n" in text else text.index(f".SS {command}")
+    begin = (
+        text.index(f"\n   {command}\n") if "\n   run\n" in text else text.index(f".SS {command}")
+    )
     rest = text[begin + 1 :]
     ends = [rest.find(f"\n   {name}\n") for name in COMMANDS]
     ends += [rest.find(f"\n.SS {name}\n") for name in COMMANDS] + [rest.find("SETTINGS")]
@@ -83,7 +85,9 @@ def test_the_commands_take_the_options_that_they_name() -> None:
     """What the help names is what the commands know: a made-up value gets past the reading."""
     for name, command in COMMANDS.items():
         for option in command.VALUES:
-            done = run_python("-m", "pythonnogil", name, *(["explain"] * (name == "policy")), option)
+            done = run_python(
+                "-m", "pythonnogil", name, *(["explain"] * (name == "policy")), option
+            )
             assert done.stderr.endswith(f": {option} needs a value\n"), (name, option)
 
 
