@@ -71,6 +71,24 @@ def test_one_c_function_under_two_names(guarded: Stage) -> None:
     assert function(report, "nothing_too")["calls"] == 7
 
 
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        ("increment", 5),
+        ("make_closure.<locals>.closure", 3),
+        ("Animal.method", 2),
+        ("Animal.nb_add", 4),
+    ],
+)
+def test_functions_of_cython(guarded: Stage, extensions: Path, name: str, calls: int) -> None:
+    if not list(extensions.glob("cython_fixture.*")):
+        pytest.skip("cython_fixture is not built: there is no Cython")
+    report = guarded.check("recorded.py", "cython")
+    (module,) = (m for m in report["stats"]["modules"] if m["name"] == "cython_fixture")
+    found = {function["name"]: function["calls"] for function in module["functions"]}
+    assert found.get(name) == calls, found
+
+
 def test_sums_of_a_module(guarded: Stage) -> None:
     module = fixture(guarded.check("recorded.py", "holds"))
     functions = module["functions"]

@@ -1,6 +1,7 @@
 """Makes happen, in several threads, what callbacks of legacy code wait for: KIND of callback."""
 
 import contextvars
+import functools
 import itertools
 import os
 import sys
@@ -154,7 +155,9 @@ KINDS[kind]()()  # caches and specialisation settle
 module.reset()
 for changing in shared:
     changing.clear()
-stage.together(*[lambda: stage.repeat(KINDS[kind](), times)] * stage.THREADS)
+# Made here: two threads may be given the same item of one iterator.
+actions = [KINDS[kind]() for _ in range(stage.THREADS)]
+stage.together(*[functools.partial(stage.repeat, action, times) for action in actions])
 module.stop_evaluating_frames()
 lost = stage.THREADS * times - module.count()
 wrong = abs(lost) + module.overlaps()

@@ -36,6 +36,16 @@ def names() -> None:
     stage.repeat(module.nothing_too, 7)
 
 
+def cython() -> None:
+    pythonnogil.start_recording()
+    module = stage.load("cython_fixture")
+    stage.repeat(module.increment, 5)
+    stage.repeat(lambda: module.make_closure(1)(2), 3)
+    animal = module.Animal(3)
+    stage.repeat(lambda: animal.method(5), 2)
+    stage.repeat(lambda: animal + 1, 4)
+
+
 def started_late() -> None:
     module = stage.load("timed_holds")
     stage.repeat(module.nothing, 100)
