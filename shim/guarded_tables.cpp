@@ -257,7 +257,7 @@ void* guarded(void* function, EntryKind kind, const EntryName& name, const void*
     }
     void* const thunk =
         thunk_pool::claim(function, kind, guarding, full_name, name.name_of, origin);
-    if (import != nullptr && import->can_declare_late())
+    if (import != nullptr)
         import->remember_thunk(thunk);
     return thunk;
 }

@@ -73,8 +73,13 @@ class ImportInProgress {
     // the one must not get into the other.
     bool runs_elsewhere() const { return PyInterpreterState_Get() != interpreter_; }
 
-    // The thunks of a module that can declare late, to be opened if it does.
-    void remember_thunk(void* thunk) { thunks_.push_back(thunk); }
+    // Of a module that can declare late, thunks are remembered, to be opened if it does.
+    void remember_thunk(void* thunk) {
+        has_thunks_ = true;
+        if (can_declare_late_)
+            thunks_.push_back(thunk);
+    }
+    bool has_thunks() const { return has_thunks_; }
     const std::vector<void*>& thunks() const { return thunks_; }
 
     ExportedModule& exported() { return exported_; }
@@ -117,6 +122,7 @@ class ImportInProgress {
     std::string refusal_text_;     // of refuse()
     PyInterpreterState* interpreter_;
     std::vector<void*> thunks_;
+    bool has_thunks_ = false;
     ExportedModule exported_;
     ImportInProgress* outer_;
 };

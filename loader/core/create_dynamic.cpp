@@ -319,17 +319,18 @@ PyObject* load(State& state, PyObject* spec, PyObject* file, const Request& requ
     const bool switches_stacks = module != nullptr && stack_switcher::is_one(import);
     if (switches_stacks && import.verdict() == Verdict::legacy)
         import.refuse(stack_switcher::refusal(import));
+    // What a module made before it failed or was refused may be in use, and calls CPython.
+    const bool left_something = plan != nullptr && import.has_thunks() &&
+                                (import.refused() || import.verdict() == Verdict::unknown);
+    const bool is_guarded =
+        !import.refused() && (import.verdict() == Verdict::legacy || import.shares());
+    if (left_something || is_guarded)
+        keep(images, plan);
+    else if (!import.refused() && !switches_stacks)
+        open_thunks(import);
     if (import.refused())
         return fail_with_refusal(import, module);
-    // The code of a module that failed has run; what it made may be in use, and calls CPython.
-    const bool has_run_guarded = import.verdict() == Verdict::unknown && plan != nullptr;
-    const bool stays_guarded =
-        import.verdict() == Verdict::legacy || import.shares() || has_run_guarded;
-    if (stays_guarded)
-        keep(images, plan);
-    else if (!switches_stacks)
-        open_thunks(import);
-    else if (!stack_switcher::adapt(import, module))
+    if (switches_stacks && !is_guarded && !stack_switcher::adapt(import, module))
         Py_CLEAR(module);
     if (module != nullptr && !has_its_readers(module, plan)) {
         discard(import, module);

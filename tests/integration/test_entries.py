@@ -170,8 +170,13 @@ def test_text_names_what_is_not_guarded(with_planted: str) -> None:
     assert "  guarded: " in entries(with_planted, "--all", "planted").stdout
 
 
-@pytest.mark.parametrize("module", ["failing_init", "fails_early"])
-def test_what_a_failed_import_leaves_stays_guarded(extensions: Path, module: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "options"),
+    [("failing_init", []), ("failing_init", ["-W", "error"]), ("fails_early", [])],
+)
+def test_what_a_failed_import_leaves_stays_guarded(
+    extensions: Path, module: str, options: list[str]
+) -> None:
     code = (
         "import importlib, sys\n"
         f"try: importlib.import_module({module!r})\n"
@@ -180,7 +185,7 @@ def test_what_a_failed_import_leaves_stays_guarded(extensions: Path, module: str
         "from pythonnogil import _entries\n"
         "for one in _entries.take_census(): print(one.status, one.function, sep=': ')\n"
     )
-    done = run_python("-c", code, env=clean_environment(PYTHONPATH=extensions))
+    done = run_python(*options, "-c", code, env=clean_environment(PYTHONPATH=extensions))
     assert done.rc == 0, done.stderr
     assert "guarded: PyModule_Create2" in done.lines()
     assert [line for line in done.lines() if line.startswith("not guarded")] == []
