@@ -99,7 +99,7 @@ def test_stderr(program: Program, options: tuple[str, ...], settings: dict[str, 
     assert (done.rc, done.stdout) == (0, "")
     assert done.stderr.startswith(TITLE)
     rows = [line.split() for line in done.stderr.splitlines()]
-    assert ["timed_holds", "legacy", "gil", "process", "process", "6", "0", "7", "0", "0"] in rows
+    assert ["timed_holds", "legacy", "gil", "process", "process", "7", "0", "7", "0", "0"] in rows
     assert program.reports() == {}
 
 

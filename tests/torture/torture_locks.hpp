@@ -69,6 +69,8 @@ class DetachableLock {
         if (enter_at_once())
             return;
         ReaderSlots::Registry::this_thread().user = &attached;
+        if (slots_.try_enter())
+            return;
         const std::lock_guard owned(mutex_);
         slots_.enter_as_owner();
         slots_.allow();
