@@ -85,12 +85,12 @@ class Trashcan {
         if (deposited_)
             _PyTrash_thread_deposit_object(thread_, object);
         else
-            --thread_->c_recursion_remaining;
+            thread_->c_recursion_remaining -= weight;
     }
     ~Trashcan() noexcept(false) {
         if (deposited_)
             return;
-        ++thread_->c_recursion_remaining;
+        thread_->c_recursion_remaining += weight;
         if (thread_->delete_later != nullptr &&
             thread_->c_recursion_remaining > 2 * Py_TRASHCAN_HEADROOM)
             _PyTrash_thread_destroy_chain(thread_);
@@ -101,6 +101,10 @@ class Trashcan {
     bool deposited() const { return deposited_; }
 
   private:
+    // The limit is made for CPython's own frames. A guarded deallocation has several more, and
+    // large ones under AddressSanitizer.
+    static constexpr int weight = 8;
+
     PyThreadState* thread_;
     bool deposited_;
 };

@@ -11,6 +11,8 @@
 #include <string>
 #include <utility>
 
+#include "shim/entry_origins.hpp"
+
 namespace pythonnogil::shim::function_objects {
 
 namespace {
@@ -47,7 +49,7 @@ const Entry& claim(const Entry& entry, PyObject* function, const PyMethodDef* de
     const Guarding guarding{entry.domain, entry.own_access, entry.locks_arguments, entry.failure};
     return thunk_pool::entry_of(
         thunk_pool::claim(reinterpret_cast<void*>(entry.function), entry.kind, guarding, *name,
-                          thunk_pool::NameOf::site, EntryOrigin{.site = definition}));
+                          thunk_pool::NameOf::site, entry_origins::find(nullptr, definition)));
 }
 
 // Guards all(), and is never held while Python code runs. Held across fork: the child would find it

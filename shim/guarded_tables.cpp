@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "shim/elf_image.hpp"
+#include "shim/entry_origins.hpp"
 #include "shim/function_objects.hpp"
 #include "shim/guard_plan.hpp"
 #include "shim/hooks.hpp"
@@ -249,15 +250,9 @@ void* guarded(void* function, EntryKind kind, const EntryName& name, const void*
     const GuardPlan& plan = own == nullptr ? guard_plans::standard() : *own;
     Guarding guarding = plan.guarding_of(full_name, name.has_receiver);
     guarding.failure = name.failure;
-    ImportInProgress* import = ImportInProgress::current();
-    EntryOrigin origin{site};
-    if (import != nullptr) {
-        origin.module = import->name();
-        origin.path = import->path();
-    }
-    void* const thunk =
-        thunk_pool::claim(function, kind, guarding, full_name, name.name_of, origin);
-    if (import != nullptr)
+    void* const thunk = thunk_pool::claim(function, kind, guarding, full_name, name.name_of,
+                                          entry_origins::find(function, site));
+    if (ImportInProgress* import = ImportInProgress::current())
         import->remember_thunk(thunk);
     return thunk;
 }

@@ -2,6 +2,10 @@
 
 #include <utility>
 
+#ifdef Py_GIL_DISABLED
+#include "shim/entry_origins.hpp"
+#endif
+
 namespace pythonnogil::shim {
 
 namespace {
@@ -47,6 +51,9 @@ ImportInProgress::ImportInProgress(std::string name, std::string path, Mode mode
       can_declare_late_(can_declare_late),
       interpreter_(PyInterpreterState_Get()),
       outer_(innermost) {
+#ifdef Py_GIL_DISABLED
+    entry_origins::note(path_, name_);
+#endif
     innermost = this;
 }
 

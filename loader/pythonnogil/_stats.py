@@ -106,7 +106,7 @@ def stats() -> Stats:
         "version": VERSION,
         "program": _program(recording=core is not None and core.recording()),
         "modules": [] if recorded is None else _modules(core.modules(), recorded["modules"]),
-        "overlaps": [],
+        "overlaps": [] if core is None else core.overlaps(),
         "memory": _NO_MEMORY if recorded is None else recorded["memory"],
     }
 

@@ -61,6 +61,16 @@ def test_holds(guarded: Stage, tmp_path: Path) -> None:
     assert_nested(found)
 
 
+def test_module_and_name_of_a_function_of_cython(
+    guarded: Stage, extensions: Path, tmp_path: Path
+) -> None:
+    if not list(extensions.glob("cython_fixture.*")):
+        pytest.skip("cython_fixture is not built: there is no Cython")
+    found = trace(guarded, tmp_path / "trace.json", "cython")
+    methods = named(found, "hold", "Animal.method")
+    assert [method["args"] for method in methods] == [{"module": "cython_fixture"}] * 2
+
+
 def test_nothing_is_traced_unasked(guarded: Stage, tmp_path: Path) -> None:
     guarded.check("traced.py", "holds")
     assert not list(tmp_path.iterdir())

@@ -125,7 +125,8 @@ def a_thousand_leases() -> int:
     pages, blocks = memory(), sys.getallocatedblocks()
     wrong += sum(cycle() for _ in range(1000))
     wrong += sys.getallocatedblocks() - blocks > 200
-    wrong += memory() - pages > 50
+    # A sanitizer keeps memory back for a while.
+    wrong += "PYTHONNOGIL_SANITIZER_REPORTS" not in os.environ and memory() - pages > 50
     wrong += set(sys.modules) != modules
     wrong += os.listdir("/proc/self/task") != threads
     return wrong + (user.leases() != 1200)

@@ -117,4 +117,9 @@ match sys.argv[1]:
     case "fork":
         in_fork()
 
-stage.report(0, overlaps=pythonnogil.overlaps(), modules=pythonnogil.modules())
+overlaps = pythonnogil.overlaps()
+stage.report(
+    pythonnogil.stats()["overlaps"] != overlaps,
+    overlaps=overlaps,
+    modules=pythonnogil.modules(),
+)

@@ -20,6 +20,12 @@ def holds() -> None:
     module.Thing().spin(1000)
 
 
+def cython() -> None:
+    """A module whose types are made when it is executed, after its file was loaded."""
+    animal = stage.load("cython_fixture").Animal(3)
+    stage.repeat(lambda: animal.method(5), 2)
+
+
 def nested() -> None:
     module.call(lambda: module.spin(5000))
     module.call(lambda: module.sleep_detached(20_000))

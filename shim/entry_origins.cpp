@@ -1,0 +1,53 @@
+#include "shim/entry_origins.hpp"
+
+#include <pthread.h>
+
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "shim/elf_image.hpp"
+#include "shim/import_in_progress.hpp"
+
+namespace pythonnogil::shim::entry_origins {
+
+namespace {
+
+std::mutex mutex;  // guards known()
+
+[[maybe_unused]] const int mutex_is_held_across_fork =
+    ::pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
+
+struct Known {
+    std::map<std::string, std::string> modules;  // by path
+    std::optional<ElfImage> last_image;          // entries of one module follow each other
+};
+
+// Never destroyed: modules may be imported while the process ends.
+Known& known() {
+    static auto* const instance = new Known;
+    return *instance;
+}
+
+}  // namespace
+
+void note(const std::string& path, const std::string& module) {
+    const std::lock_guard lock(mutex);
+    known().modules[path] = module;
+}
+
+EntryOrigin find(const void* function, const void* site) {
+    if (const ImportInProgress* import = ImportInProgress::current())
+        return {site, import->name(), import->path()};
+    const void* const address = site == nullptr ? function : site;
+    const std::lock_guard lock(mutex);
+    auto& image = known().last_image;
+    if (!image || !image->contains(address))
+        image = ElfImage::containing(address);
+    if (!image)
+        return {site};
+    const auto module = known().modules.find(image->path());
+    return {site, module == known().modules.end() ? "" : module->second, image->path()};
+}
+
+}  // namespace pythonnogil::shim::entry_origins
