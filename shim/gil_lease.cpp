@@ -27,7 +27,7 @@ constexpr double switch_interval_of_lease = 100e-6;
 // about as long as it took to get it, which costs at most twice what knowing the future would. On a
 // busy machine most of that time went by without work being done, hence the upper limit.
 constexpr microseconds shortest_linger{50};
-constexpr microseconds longest_linger{500};
+constexpr microseconds longest_linger{250};
 // At exit, other threads may have the lease pinned.
 constexpr std::chrono::seconds limit_at_exit{1};
 
