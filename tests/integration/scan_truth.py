@@ -1,7 +1,9 @@
 """Compares what `scan` says of files with what importing them really does."""
 
 import json
+import os
 import sysconfig
+from collections.abc import Iterable
 from pathlib import Path
 
 from children import SCRIPTS
@@ -30,8 +32,10 @@ def static_verdicts(*targets: Path, options: tuple[str, ...] = ()) -> dict[str, 
     return {file["path"]: file for file in json.loads(done.stdout)["files"]}
 
 
-def imported(files: dict[str, dict], root: Path | None = None) -> dict[str, str]:
-    """What importing the files does, by path."""
+def imported(
+    files: dict[str, dict], root: Path | None = None, places: Iterable[Path] = ()
+) -> dict[str, str]:
+    """What importing the files does, by path. *places* are further folders to import from."""
     names = []
     for path, file in files.items():
         folder = Path(path).parent
@@ -39,7 +43,11 @@ def imported(files: dict[str, dict], root: Path | None = None) -> dict[str, str]
         names.append((".".join([*parts, file["module"]]), path))
     done = run_python(
         str(SCRIPTS / "import_all.py"),
-        env=clean_environment(PYTHONNOGIL_MODE="gil", PYTHONDONTWRITEBYTECODE="1"),
+        env=clean_environment(
+            PYTHONNOGIL_MODE="gil",
+            PYTHONDONTWRITEBYTECODE="1",
+            PYTHONPATH=os.pathsep.join(map(str, places)),
+        ),
         input=json.dumps(names),
         timeout=LIMIT,
     )

@@ -3,7 +3,8 @@
 Each package is built from its source distribution once. Its tests then run once with the GIL and
 without pythonnogil, which is the reference, and N times guarded with the GIL off; every test must
 come out the same. After its tests, no function pointer of a package that CPython holds may be
-unguarded and need a guard. Exit code 0 when all this is so.
+unguarded and need a guard. What `scan` says of each extension must be what importing it does. Exit
+code 0 when all this is so.
 """
 
 import argparse
@@ -14,12 +15,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "compare"))
+TESTS = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(TESTS / "compare"), str(TESTS / "integration")]
 
 import building  # noqa: E402  after the line above, through which it is found
 import catalogue  # noqa: E402
 import postgresql  # noqa: E402
 import running  # noqa: E402
+import scan_truth  # noqa: E402
 from catalogue import Suite  # noqa: E402
 from outcomes import PASSED, differences  # noqa: E402
 from report import Report, Row  # noqa: E402
@@ -67,6 +70,13 @@ def judge(suite: Suite, built: building.Built, options: argparse.Namespace) -> J
     return judgement
 
 
+def misjudged(built: building.Built) -> list[str]:
+    """Name the extensions of which scan does not say what importing them does."""
+    files = scan_truth.static_verdicts(built.site)
+    truth = scan_truth.imported(files, built.site, [built.site, *built.used])
+    return scan_truth.disagreements(files, truth)
+
+
 def judge_with_server(suite: Suite, built: building.Built, options: argparse.Namespace) -> Judgement:
     """Judge *suite* while a server runs, if it needs one."""
     try:
@@ -98,6 +108,7 @@ def prove(suite: Suite, options: argparse.Namespace, report: Report) -> None:
         report.add(row, 0, options.rounds, [f"it could not be built: {error}"])
         return
     judgement = judge_with_server(suite, built, options)
+    judgement.troubles += misjudged(built)
     row.tests, row.passed, row.further = judgement.tests, judgement.passed, judgement.entries
     row.seconds = time.monotonic() - started
     report.add(row, judgement.same, options.rounds, judgement.troubles)
