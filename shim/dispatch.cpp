@@ -82,8 +82,7 @@ std::intptr_t call_in(ExclusiveHold& hold, const Entry& entry, const Arguments& 
     return result;
 }
 
-std::intptr_t call_locking_receiver(const Entry& entry, const Arguments& a) {
-    auto* receiver = reinterpret_cast<PyObject*>(a.a0);
+std::intptr_t call_locking(PyObject* receiver, const Entry& entry, const Arguments& a) {
     PyObject* argument = argument_to_lock(entry, a.a1, a.a2, a.a3);
     ExclusiveHold hold(*entry.domain, ExclusiveHold::Receiver{receiver}, argument);
     return call_in(hold, entry, a);
@@ -119,17 +118,23 @@ std::intptr_t call_alone(const Entry& entry, const Arguments& a) {
     return call_in(hold, entry, a);
 }
 
-// Functions of the module, static and class methods and constructors have no object of their own:
-// these are guarded by the domain. Nobody else can call anything on an object that dies.
+// The object that a function is called on. Functions of the module, static and class methods and
+// constructors have none of their own.
+PyObject* receiver_of(const Arguments& a) {
+    auto* object = reinterpret_cast<PyObject*>(a.a0);
+    const bool is_its_own = object != nullptr && !PyModule_Check(object) && !PyType_Check(object);
+    return is_its_own ? object : nullptr;
+}
+
+// Without a receiver, calls are guarded by the domain. Nobody else can call anything on an object
+// that dies.
 std::intptr_t call_by_receiver(const Entry& entry, const Arguments& a) {
-    auto* receiver = reinterpret_cast<PyObject*>(a.a0);
     if (entry.kind == EntryKind::deallocator) {
-        deallocate_unguarded(entry, receiver);
+        deallocate_unguarded(entry, reinterpret_cast<PyObject*>(a.a0));
         return 0;
     }
-    if (receiver == nullptr || PyModule_Check(receiver) || PyType_Check(receiver))
-        return call_alone(entry, a);
-    return call_locking_receiver(entry, a);
+    PyObject* const receiver = receiver_of(a);
+    return receiver == nullptr ? call_alone(entry, a) : call_locking(receiver, entry, a);
 }
 
 // An object that dies while there can be no lease is left alone: its code must not run.
@@ -159,14 +164,9 @@ std::intptr_t call_watcher(const Entry& entry, const Arguments& a) {
     return call_in(hold, entry, a);
 }
 
-// Functions of the module and constructors have no object of their own.
 std::intptr_t call_witnessed(const Entry& entry, const Arguments& a) {
-    auto* receiver = entry.own_access == Access::witnessed_on_receiver
-                         ? reinterpret_cast<PyObject*>(a.a0)
-                         : nullptr;
-    if (receiver != nullptr && (PyModule_Check(receiver) || PyType_Check(receiver)))
-        receiver = nullptr;
-    const overlaps::Call witness(entry, receiver);
+    const bool on_receiver = entry.own_access == Access::witnessed_on_receiver;
+    const overlaps::Call witness(entry, on_receiver ? receiver_of(a) : nullptr);
     if (entry.kind != EntryKind::deallocator)
         return call(entry, a);
     deallocate_unguarded(entry, reinterpret_cast<PyObject*>(a.a0));

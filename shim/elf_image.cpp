@@ -9,6 +9,8 @@
 #include <mutex>
 #include <system_error>
 
+#include "shim/fork_mutex.hpp"
+
 namespace pythonnogil::shim {
 namespace {
 
@@ -18,8 +20,7 @@ namespace {
 std::mutex linker_list_mutex;
 
 [[maybe_unused]] const int linker_list_mutex_is_held_across_fork =
-    ::pthread_atfork([] { linker_list_mutex.lock(); }, [] { linker_list_mutex.unlock(); },
-                     [] { linker_list_mutex.unlock(); });
+    hold_across_fork<linker_list_mutex>();
 
 // What dl_iterate_phdr reports of one object, copied, since its pointers are only good while the
 // dynamic linker's lock is held.

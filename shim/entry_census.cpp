@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "shim/slot_names.hpp"
 #include "shim/thunk_pool.hpp"
 
 namespace pythonnogil::shim {
@@ -25,58 +26,6 @@ constexpr SlotPlace type_slots[] = {
     SLOT(tp_free),        SLOT(tp_is_gc),      SLOT(tp_del),      SLOT(tp_finalize),
 };
 #undef SLOT
-
-constexpr const char* number_slots[] = {
-    "nb_add",
-    "nb_subtract",
-    "nb_multiply",
-    "nb_remainder",
-    "nb_divmod",
-    "nb_power",
-    "nb_negative",
-    "nb_positive",
-    "nb_absolute",
-    "nb_bool",
-    "nb_invert",
-    "nb_lshift",
-    "nb_rshift",
-    "nb_and",
-    "nb_xor",
-    "nb_or",
-    "nb_int",
-    "nb_reserved",
-    "nb_float",
-    "nb_inplace_add",
-    "nb_inplace_subtract",
-    "nb_inplace_multiply",
-    "nb_inplace_remainder",
-    "nb_inplace_power",
-    "nb_inplace_lshift",
-    "nb_inplace_rshift",
-    "nb_inplace_and",
-    "nb_inplace_xor",
-    "nb_inplace_or",
-    "nb_floor_divide",
-    "nb_true_divide",
-    "nb_inplace_floor_divide",
-    "nb_inplace_true_divide",
-    "nb_index",
-    "nb_matrix_multiply",
-    "nb_inplace_matrix_multiply",
-};
-constexpr const char* sequence_slots[] = {
-    "sq_length",   "sq_concat",        "sq_repeat",   "sq_item",           "was_sq_slice",
-    "sq_ass_item", "was_sq_ass_slice", "sq_contains", "sq_inplace_concat", "sq_inplace_repeat",
-};
-constexpr const char* mapping_slots[] = {"mp_length", "mp_subscript", "mp_ass_subscript"};
-constexpr const char* async_slots[] = {"am_await", "am_aiter", "am_anext", "am_send"};
-constexpr const char* buffer_slots[] = {"bf_getbuffer", "bf_releasebuffer"};
-
-static_assert(std::size(number_slots) == sizeof(PyNumberMethods) / sizeof(void*));
-static_assert(std::size(sequence_slots) == sizeof(PySequenceMethods) / sizeof(void*));
-static_assert(std::size(mapping_slots) == sizeof(PyMappingMethods) / sizeof(void*));
-static_assert(std::size(async_slots) == sizeof(PyAsyncMethods) / sizeof(void*));
-static_assert(std::size(buffer_slots) == sizeof(PyBufferProcs) / sizeof(void*));
 
 bool is_own(const ElfImage& image) {
     return image.contains(reinterpret_cast<const void*>(&PyType_Ready)) ||
@@ -131,22 +80,22 @@ void EntryCensus::read_getset(Py_ssize_t owner, const PyGetSetDef* getset) {
     read(owner, "setter", getset->set);
 }
 
-void EntryCensus::read_suite(Py_ssize_t owner, const void* suite, const char* const* names,
-                             std::size_t count) {
-    const auto* slots = static_cast<void* const*>(suite);
-    for (std::size_t i = 0; slots != nullptr && i < count; ++i)
-        read(owner, names[i], slots[i]);
+template <typename Suite>
+void EntryCensus::read_suite(Py_ssize_t owner, const Suite* suite) {
+    const auto* slots = reinterpret_cast<void* const*>(suite);
+    for (std::size_t i = 0; slots != nullptr && i < sizeof(Suite) / sizeof(void*); ++i)
+        read(owner, suite_slot_name(suite, i), slots[i]);
 }
 
 void EntryCensus::read_type(Py_ssize_t owner, const PyTypeObject* type) {
     for (const SlotPlace& slot : type_slots)
         read(owner, slot.name,
              *reinterpret_cast<void* const*>(reinterpret_cast<const char*>(type) + slot.offset));
-    read_suite(owner, type->tp_as_number, number_slots, std::size(number_slots));
-    read_suite(owner, type->tp_as_sequence, sequence_slots, std::size(sequence_slots));
-    read_suite(owner, type->tp_as_mapping, mapping_slots, std::size(mapping_slots));
-    read_suite(owner, type->tp_as_async, async_slots, std::size(async_slots));
-    read_suite(owner, type->tp_as_buffer, buffer_slots, std::size(buffer_slots));
+    read_suite(owner, type->tp_as_number);
+    read_suite(owner, type->tp_as_sequence);
+    read_suite(owner, type->tp_as_mapping);
+    read_suite(owner, type->tp_as_async);
+    read_suite(owner, type->tp_as_buffer);
     read_methods(owner, type->tp_methods);
     for (const PyGetSetDef* getset = type->tp_getset; getset != nullptr && getset->name != nullptr;
          ++getset)

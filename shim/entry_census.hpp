@@ -45,8 +45,8 @@ class EntryCensus {
     void read_method(Py_ssize_t owner, const PyMethodDef* method);
     void read_methods(Py_ssize_t owner, const PyMethodDef* table);
     void read_getset(Py_ssize_t owner, const PyGetSetDef* getset);
-    void read_suite(Py_ssize_t owner, const void* suite, const char* const* names,
-                    std::size_t count);
+    template <typename Suite>
+    void read_suite(Py_ssize_t owner, const Suite* suite);
     void read_type(Py_ssize_t owner, const PyTypeObject* type);
     void read_module(Py_ssize_t owner, PyObject* module);
     void read_threads(Py_ssize_t owner);

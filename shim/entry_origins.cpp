@@ -1,12 +1,11 @@
 #include "shim/entry_origins.hpp"
 
-#include <pthread.h>
-
 #include <map>
 #include <mutex>
 #include <optional>
 
 #include "shim/elf_image.hpp"
+#include "shim/fork_mutex.hpp"
 #include "shim/import_in_progress.hpp"
 
 namespace pythonnogil::shim::entry_origins {
@@ -15,8 +14,7 @@ namespace {
 
 std::mutex mutex;  // guards known()
 
-[[maybe_unused]] const int mutex_is_held_across_fork =
-    ::pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
+[[maybe_unused]] const int mutex_is_held_across_fork = hold_across_fork<mutex>();
 
 struct Known {
     std::map<std::string, std::string> modules;  // by path

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "shim/elf_image.hpp"
+#include "shim/fork_mutex.hpp"
 
 namespace pythonnogil::shim {
 
@@ -22,8 +23,7 @@ namespace {
 // Protects the replaced functions and the pages of symbol tables that are writable for the moment.
 std::mutex mutex;
 
-[[maybe_unused]] const int mutex_is_held_across_fork =
-    ::pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
+[[maybe_unused]] const int mutex_is_held_across_fork = hold_across_fork<mutex>();
 
 // By handle and name.
 using Replaced = std::map<std::pair<void*, std::string>, void*>;

@@ -1,7 +1,5 @@
 #include "shim/function_objects.hpp"
 
-#include <pthread.h>
-
 #include <array>
 #include <atomic>
 #include <map>
@@ -12,6 +10,7 @@
 #include <utility>
 
 #include "shim/entry_origins.hpp"
+#include "shim/fork_mutex.hpp"
 
 namespace pythonnogil::shim::function_objects {
 
@@ -56,8 +55,7 @@ const Entry& claim(const Entry& entry, PyObject* function, const PyMethodDef* de
 // locked for ever.
 std::mutex mutex;
 
-[[maybe_unused]] const int mutex_is_held_across_fork =
-    ::pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
+[[maybe_unused]] const int mutex_is_held_across_fork = hold_across_fork<mutex>();
 
 // All that were found out. Never destroyed: calls may be recorded while the process ends.
 auto& all() {

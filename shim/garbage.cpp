@@ -1,7 +1,5 @@
 #include "shim/garbage.hpp"
 
-#include <pthread.h>
-
 #include <algorithm>
 #include <cstdint>
 #include <mutex>
@@ -12,6 +10,7 @@
 #include <vector>
 
 #include "shim/exclusive_hold.hpp"
+#include "shim/fork_mutex.hpp"
 
 namespace pythonnogil::shim {
 
@@ -103,8 +102,7 @@ struct Kept {
 
 std::mutex mutex;  // guards the next variable; held across fork
 
-[[maybe_unused]] const int mutex_is_held_across_fork =
-    ::pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
+[[maybe_unused]] const int mutex_is_held_across_fork = hold_across_fork<mutex>();
 
 // Never destroyed: the collector runs while the process ends.
 std::vector<Kept>& all_kept() {

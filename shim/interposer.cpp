@@ -11,6 +11,8 @@
 #include <stdexcept>
 #include <system_error>
 
+#include "shim/fork_mutex.hpp"
+
 namespace pythonnogil::shim {
 namespace {
 
@@ -19,8 +21,7 @@ namespace {
 // Held across fork: a child forked while another thread patches would find it locked for ever.
 std::mutex pages_mutex;
 
-[[maybe_unused]] const int pages_mutex_is_held_across_fork = ::pthread_atfork(
-    [] { pages_mutex.lock(); }, [] { pages_mutex.unlock(); }, [] { pages_mutex.unlock(); });
+[[maybe_unused]] const int pages_mutex_is_held_across_fork = hold_across_fork<pages_mutex>();
 
 struct PageRun {
     std::uintptr_t begin;

@@ -1,10 +1,10 @@
 #include "shim/main_thread_deaths.hpp"
 
-#include <pthread.h>
-
 #include <mutex>
 #include <utility>
 #include <vector>
+
+#include "shim/fork_mutex.hpp"
 
 namespace pythonnogil::shim::main_thread_deaths {
 
@@ -13,8 +13,7 @@ namespace {
 // Guards the two variables below. Held across fork: the child would find it locked for ever.
 std::mutex mutex;
 
-[[maybe_unused]] const int mutex_is_held_across_fork =
-    ::pthread_atfork([] { mutex.lock(); }, [] { mutex.unlock(); }, [] { mutex.unlock(); });
+[[maybe_unused]] const int mutex_is_held_across_fork = hold_across_fork<mutex>();
 
 bool announced = false;  // a pending call will come
 

@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "pythonnogil/lock_platform.hpp"
+
 namespace pythonnogil::shim::recorder {
 
 thread_local constinit ThisThread this_thread{nullptr, nullptr};
@@ -103,15 +105,6 @@ void end_of_thread(void* value) {
     shared().bytes_of_threads -= free_counts(counts);
 }
 
-pthread_key_t key_of_threads() {
-    static const pthread_key_t key = [] {
-        pthread_key_t made{};
-        pthread_key_create(&made, end_of_thread);
-        return made;
-    }();
-    return key;
-}
-
 void before_fork() {
     shared().mutex.lock();
 }
@@ -155,7 +148,11 @@ ThreadCounts* counts_of_this_thread() {
     if (this_thread.counts != nullptr)
         return this_thread.counts;
     auto* const counts = make<ThreadCounts>();
-    if (counts == nullptr || pthread_setspecific(key_of_threads(), counts) != 0) {
+    if (counts == nullptr)
+        return nullptr;
+    try {
+        LinuxPlatform::at_thread_exit<end_of_thread>(counts);
+    } catch (const std::bad_alloc&) {
         delete counts;
         return nullptr;
     }
@@ -232,7 +229,6 @@ void start() {
     static std::once_flag once;
     std::call_once(once, [] {
         ticks::calibrate();
-        key_of_threads();
         pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
     });
     on = true;

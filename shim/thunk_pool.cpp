@@ -1,7 +1,5 @@
 #include "shim/thunk_pool.hpp"
 
-#include <pthread.h>
-
 #include <deque>
 #include <map>
 #include <mutex>
@@ -9,6 +7,8 @@
 #include <string>
 #include <tuple>
 #include <vector>
+
+#include "shim/fork_mutex.hpp"
 
 extern "C" {
 // Defined by thunks_<architecture>.S: thunk_count blocks of thunk_size bytes.
@@ -29,8 +29,11 @@ constexpr std::size_t names_of_one_function = 4096;
 // The last one is a name or a site, or null.
 using Identity = std::tuple<void*, EntryKind, Guarding, const void*>;
 
+std::mutex mutex;  // guards pool(); never held while Python code runs
+
+[[maybe_unused]] const int mutex_is_held_across_fork = hold_across_fork<mutex>();
+
 struct Pool {
-    std::mutex mutex;  // guards the members below; never held while Python code runs
     std::map<Identity, std::size_t> index_of;
     std::deque<Identity> identities;  // by index
     std::map<const void*, std::size_t> names_of;
@@ -51,17 +54,13 @@ Pool& pool() {
     return *instance;
 }
 
-// A child forked while another thread claims would find it locked for ever.
-[[maybe_unused]] const int mutex_is_held_across_fork = ::pthread_atfork(
-    [] { pool().mutex.lock(); }, [] { pool().mutex.unlock(); }, [] { pool().mutex.unlock(); });
-
 bool is_guarded(Access access) {
     return access < Access::open;
 }
 
 void open_as(void* thunk, Access access) {
     Pool& claimed_pool = pool();
-    const std::lock_guard lock(claimed_pool.mutex);
+    const std::lock_guard lock(mutex);
     Entry& entry = entry_at_thunk(thunk);
     // Another module's claim of the same function gets a thunk of its own, guarded.
     const std::size_t index = thunk_pool::index_of(entry);
@@ -85,7 +84,7 @@ namespace thunk_pool {
 void* claim(void* function, EntryKind kind, const Guarding& guarding, const std::string& name,
             NameOf name_of, const EntryOrigin& origin) {
     Pool& claimed_pool = pool();
-    const std::lock_guard lock(claimed_pool.mutex);
+    const std::lock_guard lock(mutex);
     const char* const kept_name = claimed_pool.names.insert(name).first->c_str();
     const void* distinct = nullptr;
     if (name_of != NameOf::slot && claimed_pool.names_of[function] < names_of_one_function)
@@ -130,7 +129,7 @@ const Entry& entry_of(const void* thunk) {
 }
 
 void observe(bool on) {
-    const std::lock_guard lock(pool().mutex);
+    const std::lock_guard lock(mutex);
     pool().observes = on;
     for (std::size_t i = 0; i < pool().next; ++i) {
         Entry& entry = pythonnogil_entries[i];
@@ -157,7 +156,7 @@ Guarding guarding_of(void* thunk) {
 }
 
 void move_entries(Domain& from, Domain& into) {
-    const std::lock_guard lock(pool().mutex);
+    const std::lock_guard lock(mutex);
     for (std::size_t i = 0; i < pool().next; ++i) {
         if (pythonnogil_entries[i].domain == &from)
             pythonnogil_entries[i].domain = &into;
@@ -178,7 +177,7 @@ bool only_witnesses(const void* thunk) {
 }
 
 const EntryOrigin& origin_of(const Entry& entry) {
-    const std::lock_guard lock(pool().mutex);
+    const std::lock_guard lock(mutex);
     return pool().origins[index_of(entry)];
 }
 
@@ -189,7 +188,7 @@ void* target_of(void* address) {
 void for_each_function(const std::function<void(const void*)>& visit) {
     std::size_t claimed = 0;
     {
-        const std::lock_guard lock(pool().mutex);
+        const std::lock_guard lock(mutex);
         claimed = pool().next;
     }
     for (std::size_t i = 0; i < claimed; ++i) {
@@ -201,7 +200,7 @@ void for_each_function(const std::function<void(const void*)>& visit) {
 void for_each_entry(const std::function<void(const ClaimedEntry&)>& visit) {
     std::vector<ClaimedEntry> claimed;
     {
-        const std::lock_guard lock(pool().mutex);
+        const std::lock_guard lock(mutex);
         for (std::size_t i = 0; i < pool().next; ++i)
             claimed.push_back({i, pythonnogil_entries[i], pool().origins[i]});
     }

@@ -10,6 +10,7 @@
 #include <new>
 #include <vector>
 
+#include "pythonnogil/lock_platform.hpp"
 #include "shim/elf_image.hpp"
 #include "shim/log.hpp"
 #include "shim/ticks.hpp"
@@ -160,15 +161,6 @@ void end_of_thread(void* value) {
     delete buffer;
 }
 
-pthread_key_t key_of_threads() {
-    static const pthread_key_t key = [] {
-        pthread_key_t made{};
-        pthread_key_create(&made, end_of_thread);
-        return made;
-    }();
-    return key;
-}
-
 void before_fork() {
     shared().mutex.lock();
 }
@@ -197,7 +189,11 @@ void after_fork_in_child() {
 
 Buffer* make_buffer() {
     auto* const buffer = new (std::nothrow) Buffer;
-    if (buffer == nullptr || pthread_setspecific(key_of_threads(), buffer) != 0) {
+    if (buffer == nullptr)
+        return nullptr;
+    try {
+        LinuxPlatform::at_thread_exit<end_of_thread>(buffer);
+    } catch (const std::bad_alloc&) {
         delete buffer;
         return nullptr;
     }
@@ -210,10 +206,8 @@ Buffer* make_buffer() {
 
 bool start(const std::string& name, std::uint64_t limit) {
     static std::once_flag once;
-    std::call_once(once, [] {
-        key_of_threads();
-        pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child);
-    });
+    std::call_once(once,
+                   [] { pthread_atfork(before_fork, after_fork_in_parent, after_fork_in_child); });
     const std::lock_guard lock(shared().mutex);
     if (is_on())
         return false;

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
         Measures,
         Memory,
         ModuleInfo,
+        Overlap,
     )
 else:
     Measures = TypedDict("Measures", {})
+    Overlap = TypedDict("Overlap", {})
 
 SCHEMA = "pythonnogil-report"
 VERSION = 1
@@ -76,16 +78,6 @@ class ModuleMeasures(Measures):
     functions: "list[FunctionMeasures]"
 
 
-class Overlap(TypedDict):
-    """Two functions that were seen running at the same time."""
-
-    module: str
-    first: str
-    second: str
-    same_object: bool
-    count: int
-
-
 class Stats(TypedDict):
     """The report: see ``pythonnogil.stats``."""
 
@@ -93,7 +85,7 @@ class Stats(TypedDict):
     version: int
     program: Program
     modules: list[ModuleMeasures]
-    overlaps: list[Overlap]
+    overlaps: "list[Overlap]"
     memory: "Memory"
 
 

@@ -4,7 +4,6 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from types import ModuleType
 
 import pythonnogil
@@ -61,31 +60,10 @@ def stopped() -> None:
     stage.load("static_counter").increment()
 
 
-def hold_until_another_waits(module: ModuleType, enter: Callable[[], object]) -> None:
-    """Holds the guard for HOLD seconds after another thread was about to call *enter*."""
-    inside = threading.Event()
-    entering: list[bool] = []
-
-    def callback() -> None:
-        inside.set()
-        while not entering:
-            pass
-        end = time.monotonic() + HOLD
-        while time.monotonic() < end:
-            pass
-
-    def wait() -> None:
-        inside.wait()
-        entering.append(True)
-        enter()
-
-    stage.together(lambda: module.call(callback), wait)
-
-
 def waits() -> None:
     module = recorded()
     stage.repeat(module.nothing, 9)
-    hold_until_another_waits(module, module.nothing)
+    stage.together(*stage.holder_and_waiter(module, module.nothing, HOLD))
 
 
 def detached() -> None:

@@ -90,3 +90,27 @@ def report(wrong: int, **details: object) -> None:
     check_gil()
     faulthandler.cancel_dump_traceback_later()
     print(json.dumps({"wrong": wrong, **details}))
+
+
+def holder_and_waiter(
+    module: ModuleType, enter: Callable[[], object], seconds: float
+) -> tuple[Callable[[], object], Callable[[], object]]:
+    """Two functions for two threads: one holds the guard in `module.call` for that long after the
+    other was about to call *enter*."""
+    inside = threading.Event()
+    entering: list[bool] = []
+
+    def callback() -> None:
+        inside.set()
+        while not entering:
+            pass
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            pass
+
+    def wait() -> None:
+        inside.wait()
+        entering.append(True)
+        enter()
+
+    return lambda: module.call(callback), wait

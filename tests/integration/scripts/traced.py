@@ -32,23 +32,8 @@ def nested() -> None:
 
 
 def waits() -> None:
-    inside = threading.Event()
-    entering: list[bool] = []
-
-    def callback() -> None:
-        inside.set()
-        while not entering:
-            pass
-        end = time.monotonic() + HOLD
-        while time.monotonic() < end:
-            pass
-
-    def wait() -> None:
-        inside.wait()
-        entering.append(True)
-        module.nothing()
-
-    holder = threading.Thread(target=module.call, args=(callback,), name="the holder")
+    hold, wait = stage.holder_and_waiter(module, module.nothing, HOLD)
+    holder = threading.Thread(target=hold, name="the holder")
     waiter = threading.Thread(target=wait, name='the "waiter"')
     holder.start()
     waiter.start()
