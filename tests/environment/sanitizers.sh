@@ -5,22 +5,6 @@
 
 declare -A sanitizer_venv_folders=()
 
-# Left out, besides the controls, which do without the guard what must not be done: the tests that
-# need no legacy code to run, and those that start a debugger or a profiler or build a package.
-sanitized_integration_tests=(
-    tests/integration/test_bad_input.py
-    tests/integration/test_embedding.py
-    tests/integration/test_entries.py
-    tests/integration/test_gil_lease.py
-    tests/integration/test_hazards_*.py
-    tests/integration/test_identity.py
-    tests/integration/test_main_thread_calls.py
-    tests/integration/test_modes.py
-    tests/integration/test_policy.py
-    tests/integration/test_subinterpreters.py
-    tests/integration/test_ways_to_load.py
-)
-
 # The races of CPython itself that CPython's developers know: the file comes with its source.
 cpython_suppressions() {
     tar --extract --to-stdout --wildcards --file "$python_tarball" \
@@ -44,14 +28,25 @@ prepare_tsan() {
         export TSAN_OPTIONS="suppressions=$PWD/build/tsan/suppressions:log_path=$1/report"
 }
 
+# Left out, besides the controls, which do without the guard what must not be done: the tests that
+# need no legacy code to run, and those that start a debugger or a profiler or build a package.
+sanitized_integration_tests() {
+    printf 'tests/integration/%s.py\n' test_bad_input test_embedding test_entries test_gil_lease \
+        test_identity test_main_thread_calls test_modes test_policy test_subinterpreters \
+        test_ways_to_load
+    ls tests/integration/test_hazards_*.py
+}
+
 # Each process writes its findings into a file of its own; the test that it belongs to fails.
 run_sanitized() {
     local preset=$1 name=$2 reports=$PWD/build/$1/reports
     local expression="not _control${expression:+ and ($expression)}"
+    local -a files
+    mapfile -t files < <(sanitized_integration_tests)
     export PYTHONNOGIL_FIXTURES=$PWD/build/$preset/fixtures
     export PYTHONNOGIL_SANITIZER_REPORTS=$reports
     rm -rf "$reports" && mkdir -p "$reports" && "prepare_$preset" "$reports" &&
-        run_pytest "$name" "${sanitized_integration_tests[@]}"
+        run_pytest "$name" "${files[@]}"
 }
 
 install_build() {
