@@ -5,10 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from processes import clean_environment, run_python
+from processes import LIMIT, clean_environment, run_python
 
 SCRIPTS = Path(__file__).parent / "scripts"
-LIMIT = 60.0
 LIMIT_OF_A_CONTROL = 15.0  # corrupted memory may also make it go round for ever
 TRIES = 10
 

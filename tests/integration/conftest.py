@@ -7,6 +7,16 @@ from pathlib import Path
 import pytest
 from children import LIMIT_OF_A_CONTROL, Stage
 from fixture_extensions import fixture_extensions
+from processes import SLOWER
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give tests the time that they need under a sanitizer."""
+    usual = float(config.getini("timeout"))
+    for item in items if SLOWER > 1 else ():
+        marker = item.get_closest_marker("timeout")
+        limit = marker.args[0] if marker is not None else usual
+        item.add_marker(pytest.mark.timeout(SLOWER * limit), append=False)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,9 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-LIMIT = 60.0
+# A sanitizer makes everything slower, and CPython compiled for one by far.
+SLOWER = 4 if "PYTHONNOGIL_SANITIZER_REPORTS" in os.environ else 1
+LIMIT = 60.0 * SLOWER
 # What is left to a child, after its limit, for writing down its stacks.
 GRACE = 10.0
 
