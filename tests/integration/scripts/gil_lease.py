@@ -126,7 +126,8 @@ def a_thousand_leases() -> int:
     wrong += sum(cycle() for _ in range(1000))
     wrong += sys.getallocatedblocks() - blocks > 200
     # A sanitizer keeps memory back for a while.
-    wrong += "PYTHONNOGIL_SANITIZER_REPORTS" not in os.environ and memory() - pages > 50
+    sanitized = not {"ASAN_OPTIONS", "TSAN_OPTIONS"}.isdisjoint(os.environ)
+    wrong += not sanitized and memory() - pages > 50
     wrong += set(sys.modules) != modules
     wrong += os.listdir("/proc/self/task") != threads
     return wrong + (user.leases() != 1200)
