@@ -27,6 +27,21 @@ Known& known() {
     return *instance;
 }
 
+// Asks the dynamic linker outside the mutex: a fork takes all mutexes in an order of its own.
+std::optional<ElfImage> image_of(const void* address) {
+    {
+        const std::lock_guard lock(mutex);
+        if (const auto& last = known().last_image; last && last->contains(address))
+            return last;
+    }
+    const auto image = ElfImage::containing(address);
+    if (image) {
+        const std::lock_guard lock(mutex);
+        known().last_image = image;
+    }
+    return image;
+}
+
 }  // namespace
 
 void note(const std::string& path, const std::string& module) {
@@ -37,13 +52,10 @@ void note(const std::string& path, const std::string& module) {
 EntryOrigin find(const void* function, const void* site) {
     if (const ImportInProgress* import = ImportInProgress::current())
         return {site, import->name(), import->path()};
-    const void* const address = site == nullptr ? function : site;
-    const std::lock_guard lock(mutex);
-    auto& image = known().last_image;
-    if (!image || !image->contains(address))
-        image = ElfImage::containing(address);
+    const auto image = image_of(site == nullptr ? function : site);
     if (!image)
         return {site};
+    const std::lock_guard lock(mutex);
     const auto module = known().modules.find(image->path());
     return {site, module == known().modules.end() ? "" : module->second, image->path()};
 }

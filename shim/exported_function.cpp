@@ -68,14 +68,15 @@ void write_address(const ElfImage& image, Elf64_Sym& entry, void* address) {
 }  // namespace
 
 void* replace_exported_function(void* handle, const std::string& symbol, void* replacement) {
-    const std::lock_guard lock(mutex);
-    const auto known = replaced().find({handle, symbol});
-    if (known != replaced().end())
-        return known->second;
+    // The linker is asked outside the mutex: a fork takes all mutexes in an order of its own.
     void* const function = ::dlsym(handle, symbol.c_str());
     if (function == nullptr)
         return nullptr;
     const auto image = ElfImage::containing(function);
+    const std::lock_guard lock(mutex);
+    const auto known = replaced().find({handle, symbol});
+    if (known != replaced().end())
+        return known->second;
     if (!image)
         throw ElfError(symbol, "is in no file that is loaded");
     write_address(*image, entry_of(*image, function, symbol), replacement);

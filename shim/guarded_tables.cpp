@@ -123,15 +123,24 @@ EntryName own_name(const char* type_name, const char* name, std::int8_t failure 
     return entry_name;
 }
 
+// Tables come along again, when a function is made of the same definition for instance. Other
+// threads may read them then, so what is right already is not written.
+template <typename Pointer>
+void replace(Pointer& place, Pointer guarded) {
+    if (place != guarded)
+        place = guarded;
+}
+
 void guard_one(PyMethodDef& method, const char* type_name) {
-    method.ml_meth = guarded_function(method.ml_meth, kind_of_method(method.ml_flags),
-                                      own_name(type_name, method.ml_name));
+    replace(method.ml_meth, guarded_function(method.ml_meth, kind_of_method(method.ml_flags),
+                                             own_name(type_name, method.ml_name)));
 }
 
 void guard_accessors(PyGetSetDef& getset, const char* type_name) {
-    getset.get = guarded_function(getset.get, EntryKind::plain, own_name(type_name, getset.name));
-    getset.set =
-        guarded_function(getset.set, EntryKind::plain, own_name(type_name, getset.name, -1));
+    replace(getset.get,
+            guarded_function(getset.get, EntryKind::plain, own_name(type_name, getset.name)));
+    replace(getset.set,
+            guarded_function(getset.set, EntryKind::plain, own_name(type_name, getset.name, -1)));
 }
 
 // A row of slots: the offset of the pointer in its structure, and how it takes its arguments.
@@ -214,8 +223,9 @@ std::int8_t failure_of(const Suite* suite, std::size_t index) {
 template <typename Suite>
 void guard_suite_slot(Suite* suite, std::size_t index, const char* type_name) {
     void*& slot = reinterpret_cast<void**>(suite)[index];
-    slot = guarded(slot, EntryKind::plain,
-                   EntryName(type_name, suite_slot_name(suite, index), failure_of(suite, index)));
+    replace(slot,
+            guarded(slot, EntryKind::plain,
+                    EntryName(type_name, suite_slot_name(suite, index), failure_of(suite, index))));
 }
 
 // The suites (numbers, sequences, ...) hold function pointers and nothing else. Unary and binary
