@@ -17,9 +17,15 @@ destructor cpython_deallocator = nullptr;
 
 void deallocate(PyObject* self);
 
+// Another thread may be seeing to the class.
+destructor deallocator_of(const PyTypeObject* type) {
+    return __atomic_load_n(&type->tp_dealloc, __ATOMIC_ACQUIRE);
+}
+
 bool is_python_level(const PyTypeObject* type) {
-    return type->tp_dealloc == cpython_deallocator ||
-           thunk_pool::target_of(reinterpret_cast<void*>(type->tp_dealloc)) ==
+    const destructor deallocator = deallocator_of(type);
+    return deallocator == cpython_deallocator ||
+           thunk_pool::target_of(reinterpret_cast<void*>(deallocator)) ==
                reinterpret_cast<void*>(&deallocate);
 }
 
@@ -135,13 +141,20 @@ void* legacy_part(PyTypeObject* type) {
 
 // A finalizer of the class's own, __del__, goes under the guard as well: the collector may come to
 // call it on an object that legacy code has found since.
-void guard_finalizer(PyTypeObject* type, const Guarding& guarding) {
-    auto* const function = reinterpret_cast<void*>(type->tp_finalize);
+destructor guarded_finalizer(destructor finalize, const Guarding& guarding) {
+    auto* const function = reinterpret_cast<void*>(finalize);
     if (function == nullptr || thunk_pool::is_thunk(function) ||
         guarding.access != Access::exclusive)
-        return;
-    type->tp_finalize = reinterpret_cast<destructor>(thunk_pool::claim(
-        function, EntryKind::finalizer, guarding, "finalizer of a Python subclass"));
+        return finalize;
+    return reinterpret_cast<destructor>(thunk_pool::claim(function, EntryKind::finalizer, guarding,
+                                                          "finalizer of a Python subclass"));
+}
+
+// Only if no other thread has done it: by now the class may have instances, whose ends read it.
+void replace(destructor& place, destructor former, destructor replacement) {
+    if (replacement != former)
+        __atomic_compare_exchange_n(&place, &former, replacement, false, __ATOMIC_RELEASE,
+                                    __ATOMIC_RELAXED);
 }
 
 }  // namespace
@@ -159,7 +172,7 @@ bool learn_from_interpreter() {
 }
 
 void guard(PyTypeObject* type) {
-    if (type->tp_dealloc != cpython_deallocator)
+    if (deallocator_of(type) != cpython_deallocator)
         return;
     void* const part = legacy_part(type);
     if (part == nullptr)
@@ -169,8 +182,9 @@ void guard(PyTypeObject* type) {
         void* const thunk =
             thunk_pool::claim(reinterpret_cast<void*>(&deallocate), EntryKind::deallocator,
                               guarding, "deallocator of a Python subclass");
-        guard_finalizer(type, guarding);
-        type->tp_dealloc = reinterpret_cast<destructor>(thunk);
+        const destructor finalize = __atomic_load_n(&type->tp_finalize, __ATOMIC_RELAXED);
+        replace(type->tp_finalize, finalize, guarded_finalizer(finalize, guarding));
+        replace(type->tp_dealloc, cpython_deallocator, reinterpret_cast<destructor>(thunk));
     } catch (const std::exception& error) {
         log_warning(std::string("class ") + type->tp_name +
                     " keeps CPython's deallocator: " + error.what());

@@ -26,24 +26,6 @@ struct Held {
     std::vector<Block> blocks;
 };
 
-void leave_alone(PyObject*) {}
-
-// The type of dead objects: a late thread reads tp_dealloc through it, and does nothing. Their own
-// type must not be kept alive by them, which a program could see. A thread that has read that one
-// already calls its thunk before the world stops, and without a stop no type is collected.
-PyTypeObject* type_of_the_dead() {
-    static PyTypeObject* const type = [] {
-        static PyTypeObject dead_object{};
-        const PyObject immortal[] = {PyObject_HEAD_INIT(nullptr)};
-        dead_object.ob_base.ob_base = immortal[0];
-        dead_object.tp_name = "pythonnogil.dead_object";
-        dead_object.tp_basicsize = sizeof(PyObject);
-        dead_object.tp_dealloc = leave_alone;
-        return &dead_object;
-    }();
-    return type;
-}
-
 // Never destroyed: objects die while the process ends.
 Held& held() {
     static auto* const instance = new Held;
@@ -64,11 +46,12 @@ bool is_held_back(const void* object) {
     return false;
 }
 
+// The type stays where a late thread reads it, without a reference, which a program could see:
+// types are freed by the collector alone, and it stops the world first.
 void hold_back(PyObject* object, void* memory) {
     __atomic_store_n(&object->ob_tid, 0, __ATOMIC_RELAXED);
     object->ob_ref_local = 0;
     __atomic_store_n(&object->ob_ref_shared, dead, __ATOMIC_RELEASE);
-    __atomic_store_n(&object->ob_type, type_of_the_dead(), __ATOMIC_RELEASE);
     const std::int64_t interpreter = this_interpreter();
     const std::lock_guard lock(held().mutex);
     held().blocks.push_back({memory, interpreter});
