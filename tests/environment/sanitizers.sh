@@ -28,19 +28,26 @@ prepare_tsan() {
         export TSAN_OPTIONS="suppressions=$PWD/build/tsan/suppressions:log_path=$1/report"
 }
 
-# Left out, besides the controls, which do without the guard what must not be done: the tests that
-# need no legacy code to run, and those that start a debugger or a profiler or build a package.
+# Left out are the tests that need no legacy code to run, and those that start a debugger or a
+# profiler or build a package.
 sanitized_integration_tests() {
     printf 'tests/integration/%s.py\n' test_bad_input test_embedding test_entries test_gil_lease \
-        test_identity test_main_thread_calls test_modes test_policy test_subinterpreters \
-        test_ways_to_load
+        test_identity test_main_thread_calls test_modes test_overlaps test_policy test_scopes \
+        test_stats test_subinterpreters test_trace test_watchdog test_ways_to_load
     ls tests/integration/test_hazards_*.py
 }
+
+# Left out as well: the controls, which do without the guard what must not be done; and, under
+# ThreadSanitizer, forked children that start threads, which it does not support.
+declare -A tests_left_out=(
+    [asan]="_control"
+    [tsan]="_control or fork_from or forks"
+)
 
 # Each process writes its findings into a file of its own; the test that it belongs to fails.
 run_sanitized() {
     local preset=$1 name=$2 reports=$PWD/build/$1/reports
-    local expression="not _control${expression:+ and ($expression)}"
+    local expression="not (${tests_left_out[$1]})${expression:+ and ($expression)}"
     local -a files
     mapfile -t files < <(sanitized_integration_tests)
     export PYTHONNOGIL_FIXTURES=$PWD/build/$preset/fixtures
