@@ -9,6 +9,8 @@
 // Thread-safety: the running thread's own hold. Costs two loads when there is nothing to do.
 #pragma once
 
+#include <type_traits>
+
 #include "shim/exclusive_hold.hpp"
 
 namespace pythonnogil::shim {
@@ -72,16 +74,50 @@ struct CallOutTo<function> {
     }
 };
 
-// The replacement for one that locks its first argument and runs no other code.
+// A locked argument, given back for the length of a call that locks it itself. Nobody is let in:
+// under a GIL nobody would be.
+class GivenBack {
+  public:
+    GivenBack() : hold_(ExclusiveHold::on_top()), argument_(hold_->release_argument()) {}
+    void returned() {
+        if (argument_ != nullptr)
+            hold_->reacquire_argument(argument_);
+    }
+    GivenBack(const GivenBack&) = delete;
+    GivenBack& operator=(const GivenBack&) = delete;
+
+  private:
+    ExclusiveHold* hold_;
+    PyObject* argument_;
+};
+
+inline bool is_locked_argument(PyObject* object) {
+    return ExclusiveHold::has_locked(object);
+}
+template <typename Other>
+bool is_locked_argument(Other) {
+    return false;
+}
+
+// The replacement for one that locks containers among its arguments, and runs other code hardly
+// ever.
 template <auto function>
 struct CallOn;
 
-template <typename Result, typename... Others, Result (*function)(PyObject*, Others...)>
+template <typename Result, typename... Arguments, Result (*function)(Arguments...)>
 struct CallOn<function> {
-    static Result call(PyObject* container, Others... others) {
-        if (!ExclusiveHold::has_locked(container)) [[likely]]
-            return function(container, others...);
-        return CallOutTo<function>::call(container, others...);
+    static Result call(Arguments... arguments) {
+        if (!(is_locked_argument(arguments) || ...)) [[likely]]
+            return function(arguments...);
+        GivenBack argument;
+        if constexpr (std::is_void_v<Result>) {
+            function(arguments...);
+            argument.returned();
+        } else {
+            const Result result = function(arguments...);
+            argument.returned();
+            return result;
+        }
     }
 };
 

@@ -86,3 +86,19 @@ def test_item_borrowed_in_private_library(guarded: Stage) -> None:
 
 def test_item_borrowed_in_private_library_control(unguarded: Stage) -> None:
     unguarded.assert_hazard("private_library.py")
+
+
+# The containers, and how many calls on each are tried.
+CONTAINERS = {"list": 15, "dict": 11, "set": 6}
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_call_on_a_locked_argument(guarded: Stage, container: str) -> None:
+    """CPython locks it as well, which must not cost the caller the guard."""
+    report = guarded.check("container_calls.py", container)
+    assert len(report["functions"]) == CONTAINERS[container]
+
+
+@pytest.mark.parametrize("container", CONTAINERS)
+def test_call_on_a_locked_argument_control(unguarded: Stage, container: str) -> None:
+    unguarded.assert_hazard("container_calls.py", container)
