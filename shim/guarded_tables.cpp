@@ -305,6 +305,16 @@ PyGetSetDef* guard_getset(PyGetSetDef* getset, const char* type_name) {
     return getset;
 }
 
+void guard_wrapper(wrapperbase*& base, void*& wrapped, const char* type_name) {
+    const EntryName name = own_name(type_name, base->name);
+    if (TrustedCode::contains(reinterpret_cast<void*>(base->wrapper))) {
+        wrapped = guarded(wrapped, EntryKind::plain, name);
+        return;
+    }
+    base = writable_table(base, 1);
+    base->wrapper = guarded_function(base->wrapper, EntryKind::tuple, name);
+}
+
 // PyVectorcall_Call is CPython's own, but runs whatever the instance points to.
 ternaryfunc guard_call_slot(ternaryfunc call, const char* type_name, const void* site) {
     const EntryName name(type_name, "tp_call");

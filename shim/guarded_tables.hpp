@@ -45,6 +45,10 @@ PyMethodDef* guard_method(PyMethodDef* method, const char* type_name);
 PyGetSetDef* guard_getsets(PyGetSetDef* table, const char* type_name);
 PyGetSetDef* guard_getset(PyGetSetDef* getset, const char* type_name);
 
+// The function that a slot wrapper calls, or else the one that stands between: what that one makes
+// of `wrapped` is its own affair.
+void guard_wrapper(wrapperbase*& base, void*& wrapped, const char* type_name);
+
 // Code of the interpreter or of this library, which is never legacy. Null is nobody's.
 bool is_trusted_code(const void* address);
 

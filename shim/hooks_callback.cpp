@@ -33,8 +33,9 @@ void* address_of(Function* function) {
     return reinterpret_cast<void*>(function);
 }
 
-bool is_harmless(const void* function) {
-    return function == nullptr || is_trusted_code(function);
+template <typename Function>
+bool is_harmless(Function* function) {
+    return function == nullptr || is_trusted_code(address_of(function));
 }
 
 // For callbacks that CPython runs while it holds locks that it never gives up, so that waiting for
@@ -79,6 +80,17 @@ void PyEval_SetTraceAllThreads(Py_tracefunc function, PyObject* argument) {
 
 int PySys_AddAuditHook(Py_AuditHookFunction function, void* data) {
     return guard_callback(function, "audit hook") ? ::PySys_AddAuditHook(function, data) : -1;
+}
+
+int PyFile_SetOpenCodeHook(Py_OpenCodeHookFunction function, void* data) {
+    return guard_callback(function, "open code hook") ? ::PyFile_SetOpenCodeHook(function, data)
+                                                      : -1;
+}
+
+Py_ssize_t PyUnstable_Eval_RequestCodeExtraIndex(freefunc function) {
+    return guard_callback(function, "end of a code object's data")
+               ? ::PyUnstable_Eval_RequestCodeExtraIndex(function)
+               : -1;
 }
 
 int PyUnstable_AtExit(PyInterpreterState* interpreter, void (*function)(void*), void* data) {
@@ -136,7 +148,7 @@ void _PyInterpreterState_SetEvalFrameFunc(PyInterpreterState* interpreter,
 }
 
 int PyRefTracer_SetTracer(PyRefTracer tracer, void* data) {
-    if (is_harmless(address_of(tracer)))
+    if (is_harmless(tracer))
         return ::PyRefTracer_SetTracer(tracer, data);
     set_unguardable_error("the object tracer (PyRefTracer_SetTracer)", address_of(tracer));
     return -1;
@@ -145,11 +157,22 @@ int PyRefTracer_SetTracer(PyRefTracer tracer, void* data) {
 // The raw domain needs no GIL, so its allocators do their own locking.
 void PyMem_SetAllocator(PyMemAllocatorDomain domain, PyMemAllocatorEx* allocator) {
     if (domain == PYMEM_DOMAIN_RAW ||
-        (is_harmless(address_of(allocator->malloc)) && is_harmless(address_of(allocator->free)))) {
+        (is_harmless(allocator->malloc) && is_harmless(allocator->calloc) &&
+         is_harmless(allocator->realloc) && is_harmless(allocator->free))) {
         ::PyMem_SetAllocator(domain, allocator);
         return;
     }
     set_unguardable_error("an allocator (PyMem_SetAllocator)", address_of(allocator->malloc));
+    PyErr_WriteUnraisable(nullptr);
+}
+
+void PyObject_SetArenaAllocator(PyObjectArenaAllocator* allocator) {
+    if (is_harmless(allocator->alloc) && is_harmless(allocator->free)) {
+        ::PyObject_SetArenaAllocator(allocator);
+        return;
+    }
+    set_unguardable_error("an allocator (PyObject_SetArenaAllocator)",
+                          address_of(allocator->alloc));
     PyErr_WriteUnraisable(nullptr);
 }
 

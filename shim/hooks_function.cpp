@@ -1,6 +1,7 @@
 // Functions and descriptors that legacy code makes one by one.
 
 #include "shim/attempt.hpp"
+#include "shim/guard_callback.hpp"
 #include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
 #include "shim/thunk_pool.hpp"
@@ -44,6 +45,20 @@ PyObject* PyDescr_NewGetSet(PyTypeObject* type, PyGetSetDef* getset) {
     if (!attempt([&] { getset = guard_getset(getset, type->tp_name); }))
         return nullptr;
     return ::PyDescr_NewGetSet(type, getset);
+}
+
+PyObject* PyDescr_NewWrapper(PyTypeObject* type, wrapperbase* base, void* wrapped) {
+    if (!attempt([&] { guard_wrapper(base, wrapped, type->tp_name); }))
+        return nullptr;
+    return ::PyDescr_NewWrapper(type, base, wrapped);
+}
+
+// It cannot fail. A function that cannot be guarded is not put in, and the exception is reported.
+void PyFunction_SetVectorcall(PyFunctionObject* function, vectorcallfunc vectorcall) {
+    if (guard_callback(vectorcall, "vectorcall of a function", EntryKind::vector))
+        ::PyFunction_SetVectorcall(function, vectorcall);
+    else
+        PyErr_WriteUnraisable(nullptr);
 }
 
 }  // namespace pythonnogil::shim::hooks

@@ -180,6 +180,10 @@ PyVarObject* _PyObject_GC_NewVar(PyTypeObject* type, Py_ssize_t size) {
     return guard_unready(type) ? ::_PyObject_GC_NewVar(type, size) : nullptr;
 }
 
+PyObject* PyUnstable_Object_GC_NewWithExtraData(PyTypeObject* type, size_t size) {
+    return guard_unready(type) ? ::PyUnstable_Object_GC_NewWithExtraData(type, size) : nullptr;
+}
+
 PyObject* PyType_GenericAlloc(PyTypeObject* type, Py_ssize_t size) {
     return guard_unready(type) ? ::PyType_GenericAlloc(type, size) : nullptr;
 }

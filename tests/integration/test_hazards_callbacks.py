@@ -8,7 +8,7 @@ from children import Stage
 WATCHERS = ["function watcher", "code watcher", "own dict", "shared dict", "type watcher"]
 CALLBACKS = [
     *["audit hook", "frame evaluator", *WATCHERS],
-    *["weak reference", "weak proxy", "input hook"],
+    *["weak reference", "weak proxy", "input hook", "open code hook"],
 ]
 if sys.version_info >= (3, 14):
     CALLBACKS.append("context watcher")
@@ -92,7 +92,7 @@ def test_callback_control(unguarded: Stage, kind: str) -> None:
     unguarded.assert_hazard("callbacks.py", kind)
 
 
-@pytest.mark.parametrize("kind", ["tracer", "allocator"])
+@pytest.mark.parametrize("kind", ["tracer", "allocator", "arenas"])
 def test_callback_that_cannot_be_guarded(guarded: Stage, kind: str) -> None:
     report = guarded.check("unguardable_callbacks.py", kind)
     assert not report["installed"]
@@ -106,9 +106,13 @@ def test_allocator_that_needs_no_gil(guarded: Stage) -> None:
     assert report["error"] == ""
 
 
-@pytest.mark.parametrize("kind", ["tracer", "allocator"])
+@pytest.mark.parametrize("kind", ["tracer", "allocator", "arenas"])
 def test_callback_that_cannot_be_guarded_control(unguarded: Stage, kind: str) -> None:
     assert unguarded.run("unguardable_callbacks.py", kind)["installed"]
+
+
+def test_end_of_the_data_of_a_code_object(guarded: Stage) -> None:
+    guarded.check("end_of_code.py")
 
 
 def test_exit_functions(guarded: Stage) -> None:

@@ -25,6 +25,8 @@ LATE = {
     "lazy method": "late_types.make_lazy().bump",
     "lazy slot": "(lambda lazy: lambda: repr(lazy))(late_types.make_lazy())",
     "lazy number": "(lambda number: lambda: -number)(late_types.make_lazy())",
+    "extended method": "late_types.make_extended().bump",
+    "extended slot": "(lambda extended: lambda: repr(extended))(late_types.make_extended())",
     "slotted method": "late_types.make_slotted().bump",
     "slotted slot": "(lambda slotted: lambda: repr(slotted))(late_types.make_slotted())",
     "slotted number": "(lambda number: lambda: -number)(late_types.make_slotted())",
@@ -39,6 +41,8 @@ RARE = {
     "old finalizer": 1,
     "class getitem": 1,
     "closures": 10,
+    "slot wrappers": 2,
+    "Python function": 1,
     "buffer released elsewhere": 2,
     # CPython 3.13 frees no module that was made after the first thread.
     "module state": 2 if sys.version_info < (3, 14) else 3,

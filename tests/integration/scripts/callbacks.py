@@ -2,6 +2,7 @@
 
 import contextvars
 import functools
+import io
 import itertools
 import os
 import sys
@@ -84,6 +85,10 @@ def died(refer: Callable[[object], object]) -> Callable[[], object]:
     return die
 
 
+def code_opened() -> Callable[[], object]:
+    return lambda: io.open_code("watched")
+
+
 def read_line() -> Callable[[], object]:
     """One thread at a time reads lines, so half of them does something else."""
     return module.read_line if next(chosen) else audit()
@@ -128,6 +133,7 @@ KINDS = {
     "weak reference": lambda: died(module.reference_to),
     "weak proxy": lambda: died(module.proxy_of),
     "input hook": read_line,
+    "open code hook": code_opened,
 }
 
 
@@ -140,6 +146,7 @@ def prepare() -> None:
         module.watch_contexts()
     for changing in shared:
         module.watch_dict(changing)
+    module.watch_opening()
     lines = tempfile.TemporaryFile()
     lines.write(b"\n" * 200_000)
     lines.seek(0)

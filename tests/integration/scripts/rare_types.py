@@ -56,6 +56,21 @@ def closures() -> None:
 Loose.closures = module.closures(Owner)
 
 
+Owner.own, Owner.text = module.wrappers(Owner, object.__repr__)
+
+
+def wrappers() -> None:
+    owner = Owner()
+    owner.own(), owner.text()
+
+
+def python_function() -> None:
+    pass
+
+
+module.take_over(python_function)
+
+
 def pairs() -> None:
     for kind in module.StaticPair, module.HeapPair:
         pair = module.make_pair(kind)
@@ -88,6 +103,8 @@ KINDS: dict[str, Callable[[], object]] = {
     "old finalizer": module.Deleted,
     "class getitem": lambda: module.Deleted[int],
     "closures": closures,
+    "slot wrappers": wrappers,
+    "Python function": python_function,
     "buffer released elsewhere": export,
     "named tuples": pairs,
     "module state": state,

@@ -1,4 +1,4 @@
-"""Installs callbacks that CPython runs where nothing can wait: tracer|allocator|raw allocator.
+"""Installs callbacks that CPython runs where nothing can wait: tracer|allocator|arenas|raw allocator.
 
 The report's `installed` says whether the callback was, `error` what was reported.
 """
@@ -13,6 +13,8 @@ sys.unraisablehook = lambda unraisable: errors.append(repr(unraisable.exc_value)
 
 
 def install(kind: str) -> bool:
+    if kind == "arenas":
+        return module.set_arena_allocator()
     if kind != "tracer":
         return module.set_allocator(kind == "raw allocator")
     try:
