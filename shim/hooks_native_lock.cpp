@@ -8,6 +8,8 @@
 #include <cxxabi.h>
 #include <pthread.h>
 
+#include <cerrno>
+
 #include "shim/exclusive_hold.hpp"
 #include "shim/hooks.hpp"
 #include "shim/recorder.hpp"
@@ -37,9 +39,11 @@ int cxa_guard_acquire(void* guard) {
         [guard] { return abi::__cxa_guard_acquire(static_cast<abi::__guard*>(guard)); });
 }
 
+// A robust mutex whose owner has died is taken, and says so.
 int lock_pthread_mutex(pthread_mutex_t* mutex) {
-    if (pthread_mutex_trylock(mutex) == 0)
-        return 0;
+    const int tried = pthread_mutex_trylock(mutex);
+    if (tried != EBUSY)
+        return tried;
     return wait_detached([mutex] { return ::pthread_mutex_lock(mutex); });
 }
 

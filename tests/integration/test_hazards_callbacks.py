@@ -157,3 +157,9 @@ def test_native_lock_held_across_a_call(guarded: Stage, kind: str) -> None:
     """A thread that gets in while CPython suspended the guard waits for the lock of the first, detached."""
     for _ in range(5):
         guarded.check("magic_static.py", kind)
+
+
+def test_robust_mutex_whose_owner_has_ended(guarded: Stage, unguarded: Stage) -> None:
+    """Legacy code gets it, and is told."""
+    guarded.check("magic_static.py", "inherited")
+    unguarded.check("magic_static.py", "inherited")

@@ -1,4 +1,5 @@
-"""Holds locks of the C++ runtime across writes to a dict, while other threads contend for the dict: statics|locked."""
+"""Holds locks of the C++ runtime across writes to a dict, while other threads contend for the dict: statics|locked; or
+locks a robust mutex whose owner has ended: inherited."""
 
 import sys
 
@@ -19,5 +20,9 @@ def enter() -> None:
         getattr(module, sys.argv[1])((shared,))
 
 
+if sys.argv[1] == "inherited":
+    said = module.inherited()
+    stage.report(int(said != (True, 0)), said=said)
+    sys.exit()
 stage.together(*[enter] * stage.THREADS, *[keep_busy] * 2)
 stage.report(0)
