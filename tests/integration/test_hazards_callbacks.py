@@ -64,14 +64,16 @@ def test_interpreter_made_inside_a_call_control(unguarded: Stage) -> None:
     unguarded.assert_hazard("new_interpreter.py")
 
 
+@pytest.mark.parametrize("threads", ["each", "all"])
 @pytest.mark.parametrize("kind", ["profile", "trace"])
-def test_profile_and_trace_callbacks(guarded: Stage, kind: str) -> None:
-    guarded.check("profile_hook.py", kind)
+def test_profile_and_trace_callbacks(guarded: Stage, kind: str, threads: str) -> None:
+    guarded.check("profile_hook.py", kind, threads)
 
 
+@pytest.mark.parametrize("threads", ["each", "all"])
 @pytest.mark.parametrize("kind", ["profile", "trace"])
-def test_profile_and_trace_callbacks_control(unguarded: Stage, kind: str) -> None:
-    unguarded.assert_hazard("profile_hook.py", kind)
+def test_profile_and_trace_callbacks_control(unguarded: Stage, kind: str, threads: str) -> None:
+    unguarded.assert_hazard("profile_hook.py", kind, threads)
 
 
 def test_pending_calls(guarded: Stage) -> None:
