@@ -19,10 +19,10 @@ void* address_of(Function* function) {
     return reinterpret_cast<void*>(function);
 }
 
-// Replaced where it is called, not where its address stands in a table: CPython compares slots with
-// its own functions. One that is replaced in tables too goes back when the type is guarded.
+// Replaced where it is called, and where its address stands in data, for calls through tables. In
+// the slot of a type, CPython's own goes back when the type is guarded.
 #define REPLACE(function) \
-    { #function, address_of(&hooks::function), false }
+    { #function, address_of(&hooks::function), true }
 
 const Interposition answers[] = {
     REPLACE(PyModuleDef_Init),          REPLACE(PyModule_Create2),
@@ -48,7 +48,7 @@ const Interposition registrations[] = {
     REPLACE(_PyObject_GC_New),
     REPLACE(_PyObject_GC_NewVar),
     REPLACE(PyUnstable_Object_GC_NewWithExtraData),
-    {"PyType_GenericAlloc", address_of(&hooks::PyType_GenericAlloc), true},
+    REPLACE(PyType_GenericAlloc),
     REPLACE(PyType_FromSpec),
     REPLACE(PyType_FromSpecWithBases),
     REPLACE(PyType_FromModuleAndSpec),
@@ -92,7 +92,7 @@ const Interposition exclusions[] = {
     REPLACE(PyRefTracer_SetTracer),
     REPLACE(PyMem_SetAllocator),
     REPLACE(PyObject_SetArenaAllocator),
-    REPLACE(_PyEval_EvalFrameDefault),
+    {"_PyEval_EvalFrameDefault", address_of(&hooks::_PyEval_EvalFrameDefault), false},
     REPLACE(_PyInterpreterState_GetEvalFrameFunc),
     REPLACE(_PyInterpreterState_SetEvalFrameFunc),
 };
@@ -109,12 +109,8 @@ const Interposition borrowed_references[] = {
     REPLACE(PySys_GetObject),
     REPLACE(_PyType_Lookup),
     REPLACE(_PyDict_GetItem_KnownHash),
+    REPLACE(_PyDict_GetItemStringWithError),
     REPLACE(_PySet_NextEntry),
-};
-
-const Interposition memory[] = {
-    {"PyObject_Free", address_of(&quarantine::free_object), false},
-    {"PyObject_GC_Del", address_of(&quarantine::free_collected_object), false},
 };
 
 const Interposition threads[] = {
@@ -131,8 +127,8 @@ const Interposition threads[] = {
 };
 
 const Interposition native_locks[] = {
-    {"__cxa_guard_acquire", address_of(&hooks::cxa_guard_acquire), false},
-    {"pthread_mutex_lock", address_of(&hooks::lock_pthread_mutex), false},
+    {"__cxa_guard_acquire", address_of(&hooks::cxa_guard_acquire), true},
+    {"pthread_mutex_lock", address_of(&hooks::lock_pthread_mutex), true},
 };
 
 const Interposition variadic_calls[] = {
@@ -140,6 +136,13 @@ const Interposition variadic_calls[] = {
     REPLACE(PyObject_CallMethod),
     REPLACE(PyObject_CallFunctionObjArgs),
     REPLACE(PyObject_CallMethodObjArgs),
+};
+
+// The functions from here on may be meant for the slots of types, and CPython compares slots with
+// its own functions. So they are replaced only where they are called.
+const Interposition memory[] = {
+    {"PyObject_Free", address_of(&quarantine::free_object), false},
+    {"PyObject_GC_Del", address_of(&quarantine::free_collected_object), false},
 };
 
 #define CALL_OUT(function) {#function, address_of(&CallOutTo<&::function>::call), false},

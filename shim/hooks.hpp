@@ -90,6 +90,7 @@ HOOK(PyDict_GetItemString);
 HOOK(PyDict_SetDefault);
 HOOK(PyDict_Next);
 HOOK(_PyDict_GetItem_KnownHash);
+HOOK(_PyDict_GetItemStringWithError);
 HOOK(_PySet_NextEntry);
 HOOK(PyWeakref_GetObject);
 HOOK(PySequence_Fast);

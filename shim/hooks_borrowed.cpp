@@ -15,6 +15,28 @@ PyObject* lent_item(PyObject* dict, PyObject* key) {
     return lend(item);
 }
 
+// The pool outlives every guarded call; outside of one, nothing but the caller's luck ever kept the
+// object alive.
+PyObject* lend_or_drop(PyObject* strong) {
+    if (inside_guarded_call())
+        return lend(strong);
+    Py_XDECREF(strong);
+    return strong;
+}
+
+// A new reference to what PySys_GetObject finds. False when there is no dict to look into: a
+// program has put something else than the module in its place.
+bool find_in_sys(const char* name, PyObject*& found) {
+    PyObject* const module_name = PyUnicode_InternFromString("sys");
+    PyObject* const module = module_name == nullptr ? nullptr : PyImport_GetModule(module_name);
+    Py_XDECREF(module_name);
+    const bool is_module = module != nullptr && PyModule_CheckExact(module);
+    if (is_module)
+        PyDict_GetItemStringRef(PyModule_GetDict(module), name, &found);
+    Py_XDECREF(module);
+    return is_module;
+}
+
 // A step of PyDict_Next that returns strong references.
 int next_entry(PyObject* dict, Py_ssize_t* position, PyObject*& key, PyObject*& value) {
     const int found = ::PyDict_Next(dict, position, &key, &value);
@@ -142,6 +164,14 @@ PyObject* _PyDict_GetItem_KnownHash(PyObject* dict, PyObject* key, Py_hash_t has
     return hooks::PyDict_GetItemWithError(dict, key);
 }
 
+PyObject* _PyDict_GetItemStringWithError(PyObject* dict, const char* key) {
+    CallOut call_out;
+    PyObject* item = nullptr;
+    PyDict_GetItemStringRef(dict, key, &item);
+    call_out.returned();
+    return lend_or_drop(item);
+}
+
 int _PySet_NextEntry(PyObject* set, Py_ssize_t* position, PyObject** key, Py_hash_t* hash) {
     if (!inside_guarded_call() || !PyAnySet_Check(set))
         return ::_PySet_NextEntry(set, position, key, hash);
@@ -157,8 +187,6 @@ int _PySet_NextEntry(PyObject* set, Py_ssize_t* position, PyObject** key, Py_has
     return found;
 }
 
-// The pool outlives every guarded call; outside of one, nothing but the caller's luck ever kept the
-// object alive.
 PyObject* PyWeakref_GetObject(PyObject* reference) {
     if (reference == nullptr || !PyWeakref_Check(reference)) {
         PyErr_BadInternalCall();
@@ -166,12 +194,7 @@ PyObject* PyWeakref_GetObject(PyObject* reference) {
     }
     PyObject* object = nullptr;
     PyWeakref_GetRef(reference, &object);
-    if (object == nullptr)
-        return Py_None;
-    if (inside_guarded_call())
-        return lend(object);
-    Py_DECREF(object);
-    return object;
+    return object == nullptr ? Py_None : lend_or_drop(object);
 }
 
 // The caller reads the result by macro, so of a list that another thread may change it gets a copy.
@@ -187,14 +210,21 @@ PyObject* PySequence_Fast(PyObject* sequence, const char* message) {
     return snapshot;
 }
 
+// Hides errors, as CPython's own does. That one has dropped its reference when it returns.
 PyObject* PySys_GetObject(const char* name) {
-    PyObject* found = ::PySys_GetObject(name);
-    return inside_guarded_call() && found != nullptr ? lend(Py_NewRef(found)) : found;
+    if (!inside_guarded_call())
+        return ::PySys_GetObject(name);
+    PyObject* raised = PyErr_GetRaisedException();
+    PyObject* item = nullptr;
+    if (!find_in_sys(name, item))
+        item = Py_XNewRef(::PySys_GetObject(name));
+    PyErr_SetRaisedException(raised);
+    return lend(item);
 }
 
 PyObject* _PyType_Lookup(PyTypeObject* type, PyObject* name) {
-    PyObject* found = ::_PyType_Lookup(type, name);
-    return inside_guarded_call() && found != nullptr ? lend(Py_NewRef(found)) : found;
+    return inside_guarded_call() ? lend(_PyType_LookupRef(type, name))
+                                 : ::_PyType_Lookup(type, name);
 }
 
 }  // namespace pythonnogil::shim::hooks

@@ -16,6 +16,10 @@ BORROWERS = [
     "attribute_fast_item",
     "second_list_item",
     "weak_referent",
+    "item_by_table",
+    "sys_object",
+    "attribute_dict_item_string",
+    "type_attribute",
 ]
 
 

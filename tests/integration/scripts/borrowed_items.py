@@ -18,6 +18,7 @@ class Holder:
     """Holds the container, or is itself what a weak reference leads to."""
 
     items: object = None
+    item = bytes(64)
 
 
 def fresh(letters: Iterator[int]) -> bytes:
@@ -43,7 +44,13 @@ targets = {
     "set_entry": in_set,
     "attribute_set_entry": holder,
     "attribute_fast_item": holder,
+    "item_by_table": holder,
+    "attribute_dict_item_string": holder,
+    "type_attribute": Holder,
 }
+sys.borrowed_item = first
+if name == "sys_object":
+    function, targets[name] = (lambda target: module.sys_object()), None
 if name == "second_list_item":
     function, targets[name] = functools.partial(function, []), in_list
 span = stage.Span(SECONDS)
@@ -69,6 +76,7 @@ def replace() -> tuple[int, int]:
             member = fresh(letters)
             in_set.add(member)
             referents[0] = Holder()
+            sys.borrowed_item = Holder.item = fresh(letters)
     return 0, 0
 
 
