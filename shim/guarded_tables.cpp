@@ -2,18 +2,17 @@
 
 #include <algorithm>
 #include <cstddef>
-#include <map>
-#include <mutex>
-#include <vector>
 
 #include "shim/elf_image.hpp"
 #include "shim/entry_origins.hpp"
 #include "shim/function_objects.hpp"
 #include "shim/guard_plan.hpp"
+#include "shim/guarded_members.hpp"
 #include "shim/hooks.hpp"
 #include "shim/import_in_progress.hpp"
 #include "shim/quarantine.hpp"
 #include "shim/slot_names.hpp"
+#include "shim/writable_tables.hpp"
 
 namespace pythonnogil::shim {
 
@@ -35,53 +34,6 @@ class TrustedCode {
     ElfImage interpreter_;
     ElfImage shim_;
 };
-
-// The images in which tables were found. They stay loaded, so what was found once is found again
-// without asking the dynamic linker, which takes microseconds.
-class TableImages {
-  public:
-    // Memory outside of all images is the heap's, and writable.
-    bool is_writable(const void* address, std::size_t bytes) {
-        const std::lock_guard lock(mutex_);
-        auto known = std::ranges::find_if(
-            images_, [&](const ElfImage& image) { return image.contains(address); });
-        if (known == images_.end()) {
-            const auto found = ElfImage::containing(address);
-            if (!found)
-                return true;
-            known = images_.insert(images_.end(), *found);
-        }
-        return known->is_writable(address, bytes);
-    }
-
-  private:
-    std::mutex mutex_;  // never held while Python code runs
-    std::vector<ElfImage> images_;
-};
-
-bool is_writable(const void* address, std::size_t bytes) {
-    static auto* const images = new TableImages;
-    return images->is_writable(address, bytes);
-}
-
-// Copies of tables in read-only memory, by original. The same original gives the same copy.
-template <typename Item>
-Item* writable_copy(const Item* table, std::size_t count) {
-    static std::mutex mutex;
-    static auto* const copies = new std::map<const Item*, Item*>;
-    const std::lock_guard lock(mutex);
-    Item*& copy = (*copies)[table];
-    if (copy == nullptr) {
-        copy = new Item[count];
-        std::copy_n(table, count, copy);
-    }
-    return copy;
-}
-
-template <typename Item>
-Item* writable_table(Item* table, std::size_t count) {
-    return is_writable(table, count * sizeof(Item)) ? table : writable_copy(table, count);
-}
 
 // CPython gives a type that adds garbage collection PyObject_GC_Del, if it finds PyObject_Free in
 // its base. A guarded base has another function there.
@@ -343,6 +295,7 @@ void guard_type(PyTypeObject* type) {
     type->tp_as_buffer = guard_suite(type->tp_as_buffer, name);
     type->tp_methods = guard_methods(type->tp_methods, name);
     type->tp_getset = guard_getsets(type->tp_getset, name);
+    type->tp_members = guard_members(type->tp_members, name, type);
 }
 
 namespace {

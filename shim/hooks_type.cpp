@@ -5,6 +5,7 @@
 
 #include "shim/attempt.hpp"
 #include "shim/fresh_types.hpp"
+#include "shim/guarded_members.hpp"
 #include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
 #include "shim/python_subclass.hpp"
@@ -60,7 +61,6 @@ bool is_left_alone(int slot) {
         case Py_tp_base:
         case Py_tp_bases:
         case Py_tp_doc:
-        case Py_tp_members:
         case Py_tp_traverse:
         case Py_tp_is_gc:
             return true;
@@ -74,6 +74,8 @@ void* guarded_value(const DefinitionSlot& slot, const char* type_name, const voi
         return guard_methods(static_cast<PyMethodDef*>(slot.value), type_name);
     if (slot.id == Py_tp_getset)
         return guard_getsets(static_cast<PyGetSetDef*>(slot.value), type_name);
+    if (slot.id == Py_tp_members)
+        return guard_members(static_cast<PyMemberDef*>(slot.value), type_name, site);
     if (slot.id == Py_tp_call)
         return reinterpret_cast<void*>(
             guard_call_slot(reinterpret_cast<ternaryfunc>(slot.value), type_name, site));

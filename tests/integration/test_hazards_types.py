@@ -59,6 +59,12 @@ DEATHS = ["Chain", "Chain dict", "Listed", "Phoenix", "Phoenix dict"]
 # Types with a finalizer, and how their objects get into the collector's hands.
 FOUND = ["Finalized", "Finalized slots", "Finalized dict", "Collected del"]
 GARBAGE = ["dropped", "owned", "in a cycle"]
+# How members of an object are used, and of which type it is.
+MEMBERS = [
+    *[("read", kind) for kind in ("Static", "Heap", "Constant", "Slotted")],
+    *[("write", kind) for kind in ("Static", "Heap", "Slotted")],
+    ("number", "Static"),
+]
 COUNTS = 400_000  # in each thread
 GENERATED = ["cython_fixture", "pybind_fixture"]
 
@@ -184,6 +190,19 @@ def test_found_by_raw_pointer_while_the_collector_has_it_control(
     unguarded: Stage, kind: str
 ) -> None:
     unguarded.assert_hazard("found_garbage.py", kind, "dropped")
+
+
+@pytest.mark.parametrize(("how", "kind"), MEMBERS)
+def test_member_of_an_object_that_is_worked_on(guarded: Stage, how: str, kind: str) -> None:
+    """CPython itself reads and writes it."""
+    assert guarded.check("members.py", how, kind)["calls"] > 100
+
+
+@pytest.mark.parametrize(("how", "kind"), MEMBERS)
+def test_member_of_an_object_that_is_worked_on_control(
+    unguarded: Stage, how: str, kind: str
+) -> None:
+    unguarded.assert_hazard("members.py", how, kind)
 
 
 def need(extensions: Path, module: str) -> None:
