@@ -8,6 +8,7 @@ BORROWERS = [
     "dict_item",
     "dict_item_with_error",
     "dict_item_string",
+    "dict_default",
     "attribute_list_item",
     "attribute_dict_item",
     "dict_item_known_hash",

@@ -45,13 +45,13 @@ def test_own_dealloc_inside_own_call_control(unguarded: Stage, kind: str) -> Non
 
 
 @pytest.mark.parametrize("starter", ["pthread", "cpython"])
-@pytest.mark.parametrize("way", ["ensure", "acquire", "swap", "two states"])
+@pytest.mark.parametrize("way", ["ensure", "acquire", "release", "swap", "two states"])
 def test_foreign_thread(guarded: Stage, way: str, starter: str) -> None:
     report = guarded.check("foreign_thread.py", way, starter)
     assert report["called"] == 3_000
 
 
-@pytest.mark.parametrize("way", ["ensure", "acquire", "swap", "two states"])
+@pytest.mark.parametrize("way", ["ensure", "acquire", "release", "swap", "two states"])
 def test_foreign_thread_control(unguarded: Stage, way: str) -> None:
     unguarded.assert_hazard("foreign_thread.py", way, "cpython")
 

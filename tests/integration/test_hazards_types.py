@@ -25,11 +25,15 @@ LATE = {
     "lazy method": "late_types.make_lazy().bump",
     "lazy slot": "(lambda lazy: lambda: repr(lazy))(late_types.make_lazy())",
     "lazy number": "(lambda number: lambda: -number)(late_types.make_lazy())",
-    "extended method": "late_types.make_extended().bump",
-    "extended slot": "(lambda extended: lambda: repr(extended))(late_types.make_extended())",
     "slotted method": "late_types.make_slotted().bump",
     "slotted slot": "(lambda slotted: lambda: repr(slotted))(late_types.make_slotted())",
     "slotted number": "(lambda number: lambda: -number)(late_types.make_slotted())",
+}
+# Other ways to make the first instance of such a type.
+MAKERS = ["sized", "initialized", "initialized_sized", "collected", "collected_sized", "extended"]
+LATE |= {f"{way} method": f"late_types.make_{way}().bump" for way in MAKERS}
+LATE |= {
+    f"{way} slot": f"(lambda made: lambda: repr(made))(late_types.make_{way}())" for way in MAKERS
 }
 # Ways in that few types have, and how often a round of each enters.
 RARE = {

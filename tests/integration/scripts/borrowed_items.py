@@ -39,6 +39,7 @@ targets = {
     "dict_item": in_dict,
     "dict_item_with_error": in_dict,
     "dict_item_string": in_dict,
+    "dict_default": in_dict,
     "attribute_dict_item": holder,
     "dict_item_known_hash": in_dict,
     "set_entry": in_set,

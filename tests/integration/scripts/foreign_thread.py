@@ -1,6 +1,6 @@
 """Lets threads that Python does not know call in, while Python's own do as well: WAY STARTER.
 
-WAY is ensure, acquire, swap or "two states"; STARTER is pthread or cpython.
+WAY is ensure, acquire, release, swap or "two states"; STARTER is pthread or cpython.
 """
 
 import sys
