@@ -46,6 +46,16 @@ PyObject* call_with(PyObject* callable, PyObject* arguments) {
     return result;
 }
 
+// False, with CPython's own words for it, when it is none; the reference is consumed then.
+bool is_callable(PyObject* attribute) {
+    if (PyCallable_Check(attribute) != 0)
+        return true;
+    PyErr_Format(PyExc_TypeError, "attribute of type '%.200s' is not callable",
+                 Py_TYPE(attribute)->tp_name);
+    Py_DECREF(attribute);
+    return false;
+}
+
 PyObject* null_error() {
     if (PyErr_Occurred() == nullptr)
         PyErr_SetString(PyExc_SystemError, "null argument to internal routine");
@@ -68,7 +78,7 @@ PyObject* PyObject_CallMethod(PyObject* object, const char* name, const char* fo
     if (object == nullptr || name == nullptr)
         return null_error();
     PyObject* callable = CallOutTo<&PyObject_GetAttrString>::call(object, name);
-    if (callable == nullptr)
+    if (callable == nullptr || !is_callable(callable))
         return nullptr;
     std::va_list arguments;
     va_start(arguments, format);

@@ -51,5 +51,13 @@ def test_behaviour(guarded: Stage, unguarded: Stage) -> None:
     assert differences(with_guard, without_guard) == []
 
 
+def test_variadic_calls(guarded: Stage, unguarded: Stage) -> None:
+    """We collect their arguments ourselves; what they do, and their errors, are CPython's."""
+    with_guard = guarded.check("variadic_calls.py")["description"]
+    without_guard = unguarded.check("variadic_calls.py")["description"]
+    assert len(with_guard) > 20
+    assert differences(with_guard, without_guard) == []
+
+
 def test_what_code_sees_is_as_in_cpython(guarded: Stage) -> None:
     guarded.check("as_cpython.py")
