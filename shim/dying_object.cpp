@@ -3,6 +3,7 @@
 #include "shim/exclusive_hold.hpp"
 #include "shim/gil_lease.hpp"
 #include "shim/main_thread_deaths.hpp"
+#include "shim/own_finalizer.hpp"
 #include "shim/python_subclass.hpp"
 #include "shim/quarantine.hpp"
 
@@ -81,10 +82,24 @@ bool drop_or_claim(PyObject* object) {
     return true;
 }
 
+void call(const Entry& entry, PyObject* object) {
+    entry.function(reinterpret_cast<std::intptr_t>(object), 0, 0, 0, 0, 0);
+}
+
+void finalize_and_call(const Entry& entry, PyObject* object) {
+    const own_finalizer::Call finalizer(object);
+    if (!finalizer.revived())
+        call(entry, object);
+}
+
 void run(const Entry& entry, PyObject* object) {
     const Trashcan trashcan(object);
-    if (!trashcan.deposited())
-        entry.function(reinterpret_cast<std::intptr_t>(object), 0, 0, 0, 0, 0);
+    if (trashcan.deposited())
+        return;
+    if (own_finalizer::is_missed(entry, object)) [[unlikely]]
+        finalize_and_call(entry, object);
+    else
+        call(entry, object);
 }
 
 // Runs the deallocator of an object that was merged, so that other threads may have late pointers

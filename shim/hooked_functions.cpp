@@ -49,6 +49,7 @@ const Interposition registrations[] = {
     REPLACE(_PyObject_GC_NewVar),
     REPLACE(PyUnstable_Object_GC_NewWithExtraData),
     REPLACE(PyType_GenericAlloc),
+    REPLACE(PyObject_CallFinalizerFromDealloc),
     REPLACE(PyType_FromSpec),
     REPLACE(PyType_FromSpecWithBases),
     REPLACE(PyType_FromModuleAndSpec),

@@ -42,6 +42,7 @@ HOOK(_PyObject_GC_New);
 HOOK(_PyObject_GC_NewVar);
 HOOK(PyUnstable_Object_GC_NewWithExtraData);
 HOOK(PyType_GenericAlloc);
+HOOK(PyObject_CallFinalizerFromDealloc);
 HOOK(PyType_FromSpec);
 HOOK(PyType_FromSpecWithBases);
 HOOK(PyType_FromModuleAndSpec);

@@ -8,6 +8,7 @@
 #include "shim/guarded_members.hpp"
 #include "shim/guarded_tables.hpp"
 #include "shim/hooks.hpp"
+#include "shim/own_finalizer.hpp"
 #include "shim/python_subclass.hpp"
 #include "shim/slot_names.hpp"
 
@@ -188,6 +189,10 @@ PyObject* PyUnstable_Object_GC_NewWithExtraData(PyTypeObject* type, size_t size)
 
 PyObject* PyType_GenericAlloc(PyTypeObject* type, Py_ssize_t size) {
     return guard_unready(type) ? ::PyType_GenericAlloc(type, size) : nullptr;
+}
+
+int PyObject_CallFinalizerFromDealloc(PyObject* object) {
+    return own_finalizer::was_called_for(object) ? 0 : ::PyObject_CallFinalizerFromDealloc(object);
 }
 
 PyObject* PyType_FromSpec(PyType_Spec* spec) {

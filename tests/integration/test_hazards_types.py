@@ -222,6 +222,19 @@ def test_generated_module(extensions: Path, guarded: Stage, module: str) -> None
     assert report["one_round"] > 10
 
 
+def test_finalizers_of_cython(extensions: Path, guarded: Stage, unguarded: Stage) -> None:
+    """Its deallocators call them only if they find themselves in the type."""
+    need(extensions, "cython_fixture")
+    once = guarded.check("cython_finalizers.py")["once"]
+    assert once == unguarded.run("cython_finalizers.py")["once"]
+    assert once["Finalized drop"] == once["PlainFinalized drop"] == 2
+
+
+def test_finalizers_of_cython_control(extensions: Path, unguarded: Stage) -> None:
+    need(extensions, "cython_fixture")
+    unguarded.assert_hazard("cython_finalizers.py")
+
+
 @pytest.mark.parametrize("module", GENERATED)
 def test_generated_module_control(extensions: Path, unguarded: Stage, module: str) -> None:
     need(extensions, module)
