@@ -31,6 +31,13 @@ KINDS_OF_MODULE = {
     "const_tables": "const_tables.increment",
     "private_library": "private_library.increment",
 }
+# Modules that legacy code makes when it is asked to, after its own import.
+MADE_MODULES = {
+    "at once": "made_modules.at_once()",
+    "in steps": "made_modules.in_steps(made_modules.__spec__)",
+    "by executing": "made_modules.by_executing(made_modules.__spec__)",
+    "out of nothing": "made_modules.out_of_nothing()",
+}
 TYPES_IN_READ_ONLY_MEMORY = {
     "method": "const_tables.Const().increment",
     "getset": "lambda animal=const_tables.Const(): animal.counted",
@@ -121,3 +128,20 @@ def test_one_module_under_two_names(guarded: Stage, module: str) -> None:
 @pytest.mark.parametrize("module", ["static_counter", "undeclared_multi"])
 def test_one_module_under_two_names_control(unguarded: Stage, module: str) -> None:
     unguarded.assert_hazard("two_names.py", module)
+
+
+@pytest.mark.parametrize("way", MADE_MODULES)
+def test_module_made_after_the_import(guarded: Stage, way: str) -> None:
+    executed = int(way == "by executing")
+    report = guarded.run(
+        "increments.py", "made_modules", f"{MADE_MODULES[way]}.increment", COUNTS
+    )
+    assert report["overlaps"] == 0
+    assert report["count"] == 4 * COUNTS + executed
+
+
+@pytest.mark.parametrize("way", MADE_MODULES)
+def test_module_made_after_the_import_control(unguarded: Stage, way: str) -> None:
+    unguarded.assert_hazard(
+        "increments.py", "made_modules", f"{MADE_MODULES[way]}.increment", COUNTS
+    )
