@@ -3,7 +3,10 @@
 #include <structmember.h>
 
 #include <cstdint>
+#include <map>
 #include <mutex>
+#include <new>
+#include <tuple>
 
 #include "shim/fork_mutex.hpp"
 #include "shim/guard_plan.hpp"
@@ -18,7 +21,7 @@ namespace {
 constexpr int mark_shift = 8;
 static_assert(thunk_count < (1U << (31 - mark_shift)));
 
-std::mutex mutex;  // guards the installation; held across fork
+std::mutex mutex;  // guards the installation and the copies; held across fork
 
 [[maybe_unused]] const int mutex_is_held_across_fork = hold_across_fork<mutex>();
 
@@ -85,31 +88,92 @@ bool needs_guard(const PyMemberDef& member) {
     return is_pointer || (member.flags & Py_READONLY) == 0;
 }
 
-void guard_member(PyMemberDef& member, const char* type_name, const void* site) {
-    if (!needs_guard(member) || (static_cast<unsigned>(member.flags) >> mark_shift) != 0)
-        return;
+// The flags of a member whose access is guarded. `site` is where its module is told by: the text of
+// its name.
+int marked_flags(const PyMemberDef& member, const char* type_name) {
     EntryName name(type_name, member.name);
     name.name_of = thunk_pool::NameOf::function;
     void* const thunk =
-        guarded(reinterpret_cast<void*>(&access_member), EntryKind::foreign, name, site);
+        guarded(reinterpret_cast<void*>(&access_member), EntryKind::foreign, name, member.name);
     const std::size_t mark = thunk_pool::index_of(thunk_pool::entry_of(thunk)) + 1;
-    member.flags |= static_cast<int>(mark << mark_shift);
+    return member.flags | static_cast<int>(mark << mark_shift);
+}
+
+bool is_witnessed(const PyMemberDef& member) {
+    const GuardPlan* const plan = guard_plans::of_running(member.name);
+    return plan != nullptr && plan->only_witnesses();
+}
+
+bool is_to_be_guarded(const PyMemberDef& member) {
+    return static_cast<unsigned>(member.flags) >> mark_shift == 0 && needs_guard(member) &&
+           !is_witnessed(member);
+}
+
+// Marked copies live for ever. Types that are made again and again have the same members.
+PyMemberDef* marked_copy(const PyMemberDef& member, const char* type_name) {
+    using Identity = std::tuple<const char*, int, Py_ssize_t, int, const char*>;
+    static auto* const copies = new std::map<Identity, PyMemberDef*>;
+    const int flags = marked_flags(member, type_name);
+    const std::lock_guard lock(mutex);
+    PyMemberDef*& copy = (*copies)[{member.name, member.type, member.offset, flags, member.doc}];
+    if (copy == nullptr)
+        copy = new PyMemberDef{member.name, member.type, member.offset, flags, member.doc};
+    return copy;
+}
+
+// The descriptor that the type got for this member, as a new reference; null when it has another
+// attribute there.
+PyMemberDescrObject* descriptor_of(PyTypeObject* type, const PyMemberDef& member) {
+    PyObject* const dict = PyType_GetDict(type);
+    PyObject* found = nullptr;
+    const int failed = PyDict_GetItemStringRef(dict, member.name, &found);
+    Py_DECREF(dict);
+    if (failed < 0) {
+        PyErr_Clear();
+        throw std::bad_alloc();
+    }
+    auto* const descriptor = reinterpret_cast<PyMemberDescrObject*>(found);
+    if (found != nullptr && Py_IS_TYPE(found, &PyMemberDescr_Type) &&
+        descriptor->d_member == &member)
+        return descriptor;
+    Py_XDECREF(found);
+    return nullptr;
+}
+
+void guard_descriptors(PyTypeObject* type) {
+    for (const PyMemberDef* member = type->tp_members; member != nullptr && member->name != nullptr;
+         ++member) {
+        PyMemberDescrObject* const descriptor =
+            is_to_be_guarded(*member) ? descriptor_of(type, *member) : nullptr;
+        if (descriptor == nullptr)
+            continue;
+        install();
+        descriptor->d_member = marked_copy(*member, type->tp_name);
+        Py_DECREF(descriptor);
+    }
 }
 
 }  // namespace
 
-PyMemberDef* guard_members(PyMemberDef* table, const char* type_name, const void* site) {
-    const GuardPlan* const plan = guard_plans::of_running(site);
-    if (table == nullptr || table->name == nullptr || (plan != nullptr && plan->only_witnesses()))
+void guard_members_of(PyTypeObject* type) {
+    for (; type != nullptr && !is_trusted_code(type); type = type->tp_base)
+        guard_descriptors(type);
+}
+
+PyMemberDef* guard_members(PyMemberDef* table, const char* type_name) {
+    if (table == nullptr || table->name == nullptr)
         return table;
-    install();
     std::size_t count = 0;
     while (table[count].name != nullptr)
         ++count;
-    table = writable_table(table, count + 1);
-    for (std::size_t i = 0; i < count; ++i)
-        guard_member(table[i], type_name, site);
-    return table;
+    PyMemberDef* const copy = writable_copy(table, count + 1);
+    for (std::size_t i = 0; i < count; ++i) {
+        if (is_to_be_guarded(copy[i])) {
+            install();
+            copy[i].flags = marked_flags(copy[i], type_name);
+        }
+    }
+    return copy;
 }
 
 }  // namespace pythonnogil::shim

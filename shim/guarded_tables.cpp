@@ -7,7 +7,6 @@
 #include "shim/entry_origins.hpp"
 #include "shim/function_objects.hpp"
 #include "shim/guard_plan.hpp"
-#include "shim/guarded_members.hpp"
 #include "shim/hooks.hpp"
 #include "shim/import_in_progress.hpp"
 #include "shim/quarantine.hpp"
@@ -295,7 +294,6 @@ void guard_type(PyTypeObject* type) {
     type->tp_as_buffer = guard_suite(type->tp_as_buffer, name);
     type->tp_methods = guard_methods(type->tp_methods, name);
     type->tp_getset = guard_getsets(type->tp_getset, name);
-    type->tp_members = guard_members(type->tp_members, name, type);
 }
 
 namespace {

@@ -62,6 +62,7 @@ bool is_left_alone(int slot) {
         case Py_tp_base:
         case Py_tp_bases:
         case Py_tp_doc:
+        case Py_tp_members:
         case Py_tp_traverse:
         case Py_tp_is_gc:
             return true;
@@ -75,8 +76,6 @@ void* guarded_value(const DefinitionSlot& slot, const char* type_name, const voi
         return guard_methods(static_cast<PyMethodDef*>(slot.value), type_name);
     if (slot.id == Py_tp_getset)
         return guard_getsets(static_cast<PyGetSetDef*>(slot.value), type_name);
-    if (slot.id == Py_tp_members)
-        return guard_members(static_cast<PyMemberDef*>(slot.value), type_name, site);
     if (slot.id == Py_tp_call)
         return reinterpret_cast<void*>(
             guard_call_slot(reinterpret_cast<ternaryfunc>(slot.value), type_name, site));
@@ -112,6 +111,7 @@ bool guard_made(PyTypeObject* type) {
     return attempt([&] {
         python_subclass::guard(type);
         guard_ready_type(type);
+        guard_members_of(type);
         fresh_types::remember(type);
     });
 }
@@ -139,6 +139,7 @@ bool guard_unready(PyTypeObject* type) {
     return attempt([&] {
         guard_type(type);
         guard_ready_type(type);
+        type->tp_members = guard_members(type->tp_members, type->tp_name);
     });
 }
 

@@ -65,8 +65,8 @@ FOUND = ["Finalized", "Finalized slots", "Finalized dict", "Collected del"]
 GARBAGE = ["dropped", "owned", "in a cycle"]
 # How members of an object are used, and of which type it is.
 MEMBERS = [
-    *[("read", kind) for kind in ("Static", "Heap", "Constant", "Slotted")],
-    *[("write", kind) for kind in ("Static", "Heap", "Slotted")],
+    *[("read", kind) for kind in ("Static", "Heap", "Constant", "Slotted", "Lazy", "Child")],
+    *[("write", kind) for kind in ("Static", "Heap", "Slotted", "Lazy", "Child")],
     ("number", "Static"),
 ]
 COUNTS = 400_000  # in each thread

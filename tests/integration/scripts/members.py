@@ -20,7 +20,18 @@ class Slotted(module.Static):
     __slots__ = ("own",)
 
 
-box = Slotted() if kind == "Slotted" else getattr(module, kind)()
+def make() -> object:
+    if kind == "Lazy":
+        return module.make_lazy()
+    if kind == "Slotted":
+        return Slotted()
+    cls = getattr(module, kind)
+    if cls.__base__ is object:
+        assert module.flags(cls) == (kind == "Constant"), "the table of the type was changed"
+    return cls()
+
+
+box = make()
 box.renew(bytes(64))
 span = stage.Span(SECONDS)
 
