@@ -24,17 +24,18 @@ PyObject* lend_or_drop(PyObject* strong) {
     return strong;
 }
 
-// A new reference to what PySys_GetObject finds. False when there is no dict to look into: a
-// program has put something else than the module in its place.
+// A new reference to what PySys_GetObject finds. False when CPython has to be asked: a program has
+// put something else in the place of the module, or the name is no text.
 bool find_in_sys(const char* name, PyObject*& found) {
     PyObject* const module_name = PyUnicode_InternFromString("sys");
     PyObject* const module = module_name == nullptr ? nullptr : PyImport_GetModule(module_name);
     Py_XDECREF(module_name);
-    const bool is_module = module != nullptr && PyModule_CheckExact(module);
-    if (is_module)
-        PyDict_GetItemStringRef(PyModule_GetDict(module), name, &found);
+    int failed = -1;
+    if (module != nullptr && PyModule_CheckExact(module))
+        failed = PyDict_GetItemStringRef(PyModule_GetDict(module), name, &found);
     Py_XDECREF(module);
-    return is_module;
+    PyErr_Clear();
+    return failed >= 0;
 }
 
 // A step of PyDict_Next that returns strong references.
@@ -210,7 +211,7 @@ PyObject* PySequence_Fast(PyObject* sequence, const char* message) {
     return snapshot;
 }
 
-// Hides errors, as CPython's own does. That one has dropped its reference when it returns.
+// CPython's own has dropped its reference when it returns.
 PyObject* PySys_GetObject(const char* name) {
     if (!inside_guarded_call())
         return ::PySys_GetObject(name);
