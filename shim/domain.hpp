@@ -51,6 +51,15 @@ class alignas(64) Domain {
         waiting_since_.store(when, std::memory_order_relaxed);
     }
 
+    // Since when the present owner of the mutex has been seen to keep others waiting; 0 when it has
+    // not. Whoever waits may have waited for many short holds before this one.
+    std::int64_t kept_waiting_since() const {
+        return kept_waiting_since_.load(std::memory_order_relaxed);
+    }
+    void set_kept_waiting_since(std::int64_t when) {
+        kept_waiting_since_.store(when, std::memory_order_relaxed);
+    }
+
     // Readers do not touch the mutex. A writer is whoever holds it exclusively, suspended or not;
     // as long as there is one, readers are kept out of their slots and go by the mutex as well: a
     // suspended writer is let in again by CPython, which asks nobody but the mutex.
@@ -73,6 +82,7 @@ class alignas(64) Domain {
         lock_object_.ob_mutex._bits = held_by_this_thread ? mutex_locked : mutex_unlocked;
         end_reservation();
         set_waiting_since(0);
+        set_kept_waiting_since(0);
         writers_ = writers_of_this_thread;
         scanners_.store(0, std::memory_order_relaxed);
     }
@@ -88,6 +98,7 @@ class alignas(64) Domain {
     std::atomic<bool> reserved_{false};
     std::uint32_t writers_ = 0;  // the mutex protects it
     std::atomic<std::int64_t> waiting_since_{0};
+    std::atomic<std::int64_t> kept_waiting_since_{0};
     ReaderSlots readers_;
     std::atomic<std::uint32_t> scanners_{0};
     std::atomic<Domain*> merged_into_{nullptr};  // set once, under the mutex of guard_plan.cpp

@@ -172,6 +172,7 @@ void ExclusiveHold::wait_for_lock(PyObject* argument) {
     if (locks_domain()) {
         domain_->end_reservation();
         domain_->set_waiting_since(is_waited_for() ? monotonic_ns() : 0);
+        domain_->set_kept_waiting_since(0);
     }
 }
 
@@ -248,6 +249,7 @@ void ExclusiveHold::unlock_and_unlink_slowly() {
         end_of_another_stack();
     if (is_waited_for()) [[unlikely]]
         let_the_longest_waiter_have_it();
+    domain_->set_kept_waiting_since(0);
     const std::uintptr_t below = section_._cs_base._cs_prev;
     if ((below & section_inactive) != 0) {
         // Ending it CPython's way also takes the section below up again.
@@ -294,11 +296,15 @@ void ExclusiveHold::leave_while_unwinding() {
 
 void ExclusiveHold::hand_over_when_waited_long() {
     const std::int64_t now = monotonic_ns();
-    if (domain_->waiting_since() == 0) {
+    if (domain_->waiting_since() == 0)
         domain_->set_waiting_since(now);
+    // By this hold's own time: a short call ends before anybody need be let in, and a GIL would not
+    // change hands in the middle of it.
+    if (domain_->kept_waiting_since() == 0) {
+        domain_->set_kept_waiting_since(now);
         return;
     }
-    if (now - domain_->waiting_since() < switch_interval_ns.load(std::memory_order_relaxed) ||
+    if (now - domain_->kept_waiting_since() < switch_interval_ns.load(std::memory_order_relaxed) ||
         !is_on_top())
         return;
     PyObject* argument = argument_;

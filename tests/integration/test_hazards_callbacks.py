@@ -154,6 +154,15 @@ def test_long_holder_lets_waiters_in(guarded: Stage) -> None:
     assert guarded.check("long_holder.py")["let_in_early_by"] > 0
 
 
+def test_short_steps_are_not_interrupted(guarded: Stage) -> None:
+    """Whoever has waited for long gets in between two short calls, not in the middle of one."""
+    guarded.check("short_steps.py")
+
+
+def test_short_steps_are_not_interrupted_control(unguarded: Stage) -> None:
+    unguarded.assert_hazard("short_steps.py")
+
+
 @pytest.mark.parametrize("kind", ["statics", "locked"])
 def test_native_lock_held_across_a_call(guarded: Stage, kind: str) -> None:
     """A thread that gets in while CPython suspended the guard waits for the lock of the first, detached."""
