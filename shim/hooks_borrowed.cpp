@@ -78,8 +78,13 @@ bool is_of_this_thread_alone(PyObject* list) {
 PyObject* PyList_GetItem(PyObject* list, Py_ssize_t index) {
     if (!inside_guarded_call() || !PyList_Check(list))
         return ::PyList_GetItem(list, index);
-    if (ExclusiveHold::has_locked(list) && index >= 0 && index < PyList_GET_SIZE(list))
-        return lend(Py_NewRef(PyList_GET_ITEM(list, index)));
+    // A list that its maker has not filled yet has no items in some places, which is no error; it
+    // is its maker's alone. PyList_GetItemRef would crash.
+    if ((ExclusiveHold::has_locked(list) || is_of_this_thread_alone(list)) && index >= 0 &&
+        index < PyList_GET_SIZE(list)) {
+        PyObject* item = PyList_GET_ITEM(list, index);
+        return item == nullptr ? nullptr : lend(Py_NewRef(item));
+    }
     return lend(PyList_GetItemRef(list, index));
 }
 

@@ -35,6 +35,12 @@ def test_borrowed_item_freed_by_another_thread_control(unguarded: Stage, borrowe
     unguarded.assert_hazard("borrowed_items.py", borrower)
 
 
+def test_list_that_is_not_filled_yet(guarded: Stage, unguarded: Stage) -> None:
+    """An item that is not there is nothing to keep alive, and no error."""
+    for stage in guarded, unguarded:
+        assert stage.check("unfilled_list.py")["missing"] == 3
+
+
 def test_dict_walked_while_mutated(guarded: Stage) -> None:
     report = guarded.check("dict_walker.py", "walk")
     assert report["walks"] > 100
