@@ -63,6 +63,7 @@ inline __attribute__((always_inline)) PyObject* argument_to_lock(const Entry& en
         case EntryKind::finalizer:
         case EntryKind::watcher:
         case EntryKind::foreign:
+        case EntryKind::inner_loop:
             return nullptr;
     }
     return nullptr;
@@ -197,6 +198,10 @@ std::intptr_t dispatch_by_access(const Entry& entry, Access access, const Argume
     return call_alone(entry, a);
 }
 
+inline bool is_detached_loop(const Entry& entry) {
+    return entry.kind == EntryKind::inner_loop && PyThreadState_GetUnchecked() == nullptr;
+}
+
 // Not part of any call's hold.
 void sweep() {
     recorder::leave();
@@ -241,6 +246,8 @@ __attribute__((noinline)) std::intptr_t enter_by_access(std::intptr_t a0, std::i
                                                         std::intptr_t a2, std::intptr_t a3,
                                                         std::intptr_t a4, std::intptr_t a5,
                                                         const Entry* entry) {
+    if (is_detached_loop(*entry)) [[unlikely]]
+        return entry->function(a0, a1, a2, a3, a4, a5);
     const Access access = entry->own_access;
     const std::intptr_t result = dispatch_by_access(*entry, access, {a0, a1, a2, a3, a4, a5});
     sweep_after(*entry, access);
@@ -312,6 +319,8 @@ __attribute__((noinline)) std::intptr_t enter_observed(std::intptr_t a0, std::in
                                                        std::intptr_t a2, std::intptr_t a3,
                                                        std::intptr_t a4, std::intptr_t a5,
                                                        const Entry* entry) {
+    if (is_detached_loop(*entry)) [[unlikely]]
+        return entry->function(a0, a1, a2, a3, a4, a5);
     const Access access = entry->own_access;
     if (access == Access::main_thread && !main_thread_calls::on_main_thread()) [[unlikely]]
         return enter_delegated(a0, a1, a2, a3, a4, a5, entry);

@@ -8,6 +8,7 @@
 #include "shim/guard_plan.hpp"
 #include "shim/hooks.hpp"
 #include "shim/log.hpp"
+#include "shim/numpy_ufuncs.hpp"
 
 namespace pythonnogil::shim::hooks {
 
@@ -59,7 +60,9 @@ void* PyCapsule_GetPointer(PyObject* capsule, const char* name) {
     if (pointer != nullptr && guard_plans::are_various())
         form_one_group(guard_plans::of_running(__builtin_return_address(0)),
                        maker_of(pointer, PyCapsule_GetName(capsule)));
-    return pointer;
+    return pointer != nullptr && name == nullptr
+               ? numpy_ufuncs::table_for_legacy_code(capsule, pointer)
+               : pointer;
 }
 
 void* PyCapsule_Import(const char* name, int no_block) {

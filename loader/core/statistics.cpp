@@ -31,6 +31,7 @@ const char* name_of(shim::EntryKind kind) {
         case shim::EntryKind::deallocator:
             return "deallocator";
         case shim::EntryKind::watcher:
+        case shim::EntryKind::inner_loop:
             return "callback";
         case shim::EntryKind::foreign:
             return "instance";
