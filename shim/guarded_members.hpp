@@ -8,9 +8,8 @@
 // is.
 //
 // Thread-safety: as for guarded_tables.hpp. Errors: ThunkPoolExhausted. Not seen: a descriptor
-// whose
-// __get__ is called by its name; and CPython 3.14 and later, once they have specialised the place
-// where a member of type Py_T_OBJECT_EX is read.
+// whose __get__ is called by its name; and CPython 3.14 and later, once they have specialised the
+// place where a member of type Py_T_OBJECT_EX is read.
 #pragma once
 
 #include "shim/compat.hpp"

@@ -31,9 +31,9 @@ enum class EntryKind : std::uint8_t {
     function_object,  // the same for tp_call of a type whose instances are all functions
     vector,           // (self, array, count, ...): METH_FASTCALL and vectorcall
     method,           // (self, class, array, count, ...): METH_METHOD
-    foreign,     // a function of CPython's own that runs legacy code or reads its data: guarded
-                 // though it is not legacy itself
-    inner_loop,  // no argument of interest, and not guarded where it is called detached
+    foreign,      // a function of CPython's own that runs legacy code or reads its data: guarded
+                  // though it is not legacy itself
+    inner_loop,   // no argument of interest, and not guarded where it is called detached
     constructor,  // (type, tuple, ...): tp_new. This and those below are called in ways of their
                   // own
     deallocator,  // (object) whose last reference is gone
