@@ -3,7 +3,10 @@
 #include <structmember.h>
 
 #include <exception>
+#include <map>
+#include <mutex>
 
+#include "shim/fork_mutex.hpp"
 #include "shim/log.hpp"
 #include "shim/quarantine.hpp"
 #include "shim/thunk_pool.hpp"
@@ -84,17 +87,59 @@ bool run_tp_del(PyTypeObject* type, PyObject* self) {
     return true;
 }
 
+std::mutex mutex;  // guards the next function's map and the tp_free of the classes in it
+
+[[maybe_unused]] const int mutex_is_held_across_fork = hold_across_fork<mutex>();
+
+// The classes whose tp_free is the quarantine's at this moment, and for how many instances. Never
+// destroyed: objects die while the process ends.
+std::map<PyTypeObject*, int>& diverted() {
+    static auto* const instance = new std::map<PyTypeObject*, int>;
+    return *instance;
+}
+
 // The base gives the memory back through the tp_free of the object's own type. That has to be
 // CPython's at all other times, because assigning to __class__ compares it; so the quarantine
-// stands there for the length of this call.
+// stands there while bases deallocate objects that it has to hold back. One that detaches lets
+// others in meanwhile.
+class DivertedFree {
+  public:
+    DivertedFree(PyTypeObject* type, const PyObject* self) : type_(nullptr) {
+        if (!quarantine::is_held_back(self)) [[likely]]
+            return;
+        const std::lock_guard lock(mutex);
+        const auto place = diverted().try_emplace(type, 0).first;
+        if (place->second == 0 && type->tp_free != PyObject_GC_Del) {
+            diverted().erase(place);
+            return;
+        }
+        ++place->second;
+        type_ = type;
+        type_->tp_free = quarantine::free_collected_object;
+    }
+    ~DivertedFree() {
+        if (type_ == nullptr) [[likely]]
+            return;
+        const std::lock_guard lock(mutex);
+        const auto place = diverted().find(type_);
+        if (--place->second > 0)
+            return;
+        type_->tp_free = PyObject_GC_Del;
+        diverted().erase(place);
+    }
+    DivertedFree(const DivertedFree&) = delete;
+    DivertedFree& operator=(const DivertedFree&) = delete;
+
+  private:
+    PyTypeObject* type_;
+};
+
 void deallocate_base(PyTypeObject* base, PyTypeObject* type, PyObject* self) {
     Py_INCREF(type);
-    const bool is_cpythons = type->tp_free == PyObject_GC_Del;
-    if (is_cpythons)
-        type->tp_free = quarantine::free_collected_object;
-    base->tp_dealloc(self);
-    if (is_cpythons)
-        type->tp_free = PyObject_GC_Del;
+    {
+        const DivertedFree diverted_free(type, self);
+        base->tp_dealloc(self);
+    }
     Py_DECREF(type);
 }
 

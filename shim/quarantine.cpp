@@ -38,14 +38,6 @@ std::int64_t this_interpreter() {
     return PyInterpreterState_GetID(PyInterpreterState_Get());
 }
 
-bool is_held_back(const void* object) {
-    for (const Scope* scope = innermost; scope != nullptr; scope = scope->outer()) {
-        if (scope->object() == object)
-            return true;
-    }
-    return false;
-}
-
 // The type stays where a late thread reads it, without a reference, which a program could see:
 // types are freed by the collector alone, and it stops the world first.
 void hold_back(PyObject* object, void* memory) {
@@ -90,6 +82,14 @@ Scope::Scope(PyObject* object) : object_(object), outer_(innermost) {
 
 Scope::~Scope() {
     innermost = outer_;
+}
+
+bool is_held_back(const void* object) {
+    for (const Scope* scope = innermost; scope != nullptr; scope = scope->outer()) {
+        if (scope->object() == object)
+            return true;
+    }
+    return false;
 }
 
 void free_object(void* object) {

@@ -39,6 +39,9 @@ class Scope {
     const Scope* outer_;
 };
 
+// Whether this thread is in a scope for the object.
+bool is_held_back(const void* object);
+
 // Stand for PyObject_Free and PyObject_GC_Del, as imported functions and as tp_free.
 void free_object(void* object);
 void free_collected_object(void* object);
