@@ -3,8 +3,9 @@
 //
 // Three things happen there. A shared hold is let go of, so that no writer waits for code that is
 // not legacy. A locked argument is given back for the length of the call, because
-// CPython would lock it a second time. And threads that have waited for the switch interval are let
-// in, as they would be where a GIL changes hands.
+// CPython would lock it a second time. And threads that this hold has kept waiting for the switch
+// interval are let in, as they would be where a GIL changes hands: in Python code. So they are not
+// when the objects that the call is about are plain data.
 //
 // Thread-safety: the running thread's own hold. Costs two loads when there is nothing to do.
 #pragma once
@@ -12,16 +13,19 @@
 #include <type_traits>
 
 #include "shim/exclusive_hold.hpp"
+#include "shim/plain_data.hpp"
 
 namespace pythonnogil::shim {
 
 class CallOut {
   public:
-    CallOut() {
+    // The arguments of the call; none when nothing is known of it.
+    template <typename... Arguments>
+    explicit CallOut(Arguments... arguments) {
         const ExclusiveHold* const innermost = thread_record.innermost;
         if (innermost != nullptr && (thread_record.attention != 0 || innermost->is_waited_for()))
             [[unlikely]]
-            before();
+            before(are_plain_data(arguments...));
     }
 
     // To be called when the call returned. An exception that passes leaves the argument unlocked;
@@ -35,7 +39,7 @@ class CallOut {
     CallOut& operator=(const CallOut&) = delete;
 
   private:
-    void before() {
+    void before(bool on_plain_data) {
         hold_ = ExclusiveHold::on_top();
         if (hold_ == nullptr)
             return;
@@ -44,7 +48,8 @@ class CallOut {
             hold_->set_reading_aside();
             return;
         }
-        hold_->hand_over_if_due();
+        if (!on_plain_data)
+            hold_->hand_over_if_due();
         argument_ = hold_->release_argument();
     }
 
@@ -67,7 +72,7 @@ struct CallOutTo;
 template <typename Result, typename... Arguments, Result (*function)(Arguments...)>
 struct CallOutTo<function> {
     static Result call(Arguments... arguments) {
-        CallOut call_out;
+        CallOut call_out(arguments...);
         const Result result = function(arguments...);
         call_out.returned();
         return result;

@@ -93,7 +93,7 @@ PyObject* PyList_GetItem(PyObject* list, Py_ssize_t index) {
 PyObject* PyDict_GetItem(PyObject* dict, PyObject* key) {
     if (!inside_guarded_call() || !PyDict_Check(dict))
         return ::PyDict_GetItem(dict, key);
-    CallOut call_out;
+    CallOut call_out(dict, key);
     PyObject* raised = PyErr_GetRaisedException();
     PyObject* item = lent_item(dict, key);
     if (item == nullptr && PyErr_Occurred() != nullptr)
@@ -110,7 +110,7 @@ PyObject* PyDict_GetItemWithError(PyObject* dict, PyObject* key) {
         return ::PyDict_GetItemWithError(dict, key);
     if (!may_lock(dict, key))
         return lent_item(dict, key);
-    CallOut call_out;
+    CallOut call_out(dict, key);
     PyObject* item = lent_item(dict, key);
     call_out.returned();
     return item;
@@ -119,7 +119,7 @@ PyObject* PyDict_GetItemWithError(PyObject* dict, PyObject* key) {
 PyObject* PyDict_GetItemString(PyObject* dict, const char* key) {
     if (!inside_guarded_call() || !PyDict_Check(dict))
         return ::PyDict_GetItemString(dict, key);
-    CallOut call_out;
+    CallOut call_out(dict);
     PyObject* raised = PyErr_GetRaisedException();
     PyObject* item = nullptr;
     if (PyDict_GetItemStringRef(dict, key, &item) < 0)
@@ -134,7 +134,7 @@ PyObject* PyDict_GetItemString(PyObject* dict, const char* key) {
 PyObject* PyDict_SetDefault(PyObject* dict, PyObject* key, PyObject* value) {
     if (!inside_guarded_call() || !PyDict_Check(dict))
         return ::PyDict_SetDefault(dict, key, value);
-    CallOut call_out;
+    CallOut call_out(dict, key);
     PyObject* item = nullptr;
     PyDict_SetDefaultRef(dict, key, value, &item);
     call_out.returned();
@@ -210,7 +210,7 @@ PyObject* PySequence_Fast(PyObject* sequence, const char* message) {
     if (!inside_guarded_call() || sequence == nullptr || !PyList_CheckExact(sequence) ||
         is_of_this_thread_alone(sequence))
         return ::PySequence_Fast(sequence, message);
-    CallOut call_out;
+    CallOut call_out(sequence);
     PyObject* snapshot = PyList_GetSlice(sequence, 0, PY_SSIZE_T_MAX);
     call_out.returned();
     return snapshot;

@@ -37,7 +37,7 @@ PyObject* tuple_of(const char* format, std::va_list arguments) {
 PyObject* call_with(PyObject* callable, PyObject* arguments) {
     PyObject* result = nullptr;
     if (callable != nullptr && arguments != nullptr) {
-        CallOut call_out;
+        CallOut call_out(callable);
         result = PyObject_Call(callable, arguments, nullptr);
         call_out.returned();
     }

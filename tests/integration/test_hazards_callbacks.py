@@ -154,13 +154,15 @@ def test_long_holder_lets_waiters_in(guarded: Stage) -> None:
     assert guarded.check("long_holder.py")["let_in_early_by"] > 0
 
 
-def test_short_steps_are_not_interrupted(guarded: Stage) -> None:
-    """Whoever has waited for long gets in between two short calls, not in the middle of one."""
-    guarded.check("short_steps.py")
+@pytest.mark.parametrize("kind", ["short", "long"])
+def test_steps_are_not_interrupted(guarded: Stage, kind: str) -> None:
+    """Whoever waits gets in between two calls, not in the middle of one that runs no Python code."""
+    guarded.check("short_steps.py", kind)
 
 
-def test_short_steps_are_not_interrupted_control(unguarded: Stage) -> None:
-    unguarded.assert_hazard("short_steps.py")
+@pytest.mark.parametrize("kind", ["short", "long"])
+def test_steps_are_not_interrupted_control(unguarded: Stage, kind: str) -> None:
+    unguarded.assert_hazard("short_steps.py", kind)
 
 
 @pytest.mark.parametrize("kind", ["statics", "locked"])

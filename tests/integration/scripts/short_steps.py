@@ -1,13 +1,17 @@
-"""Makes short calls from some threads while another one, inside legacy code, detaches again and again.
+"""Makes calls from some threads that nobody may get into the middle of: KIND.
 
-CPython lets that one in again by itself, so nothing of ours sees how long it has waited.
+"short" ones while another thread, inside legacy code, detaches again and again. CPython lets that
+one in again by itself, so nothing of ours sees how long it has waited. "long" ones last longer
+than anybody waits elsewhere.
 """
 
+import sys
 import time
 
 import stage
 
 PAUSE = 0.0005
+LONG = 0.02
 
 steps = stage.load("short_steps")
 holder = stage.load("long_holder")
@@ -24,5 +28,12 @@ def detach_inside() -> None:
         holder.call_for(lambda: time.sleep(PAUSE), 2 * PAUSE)
 
 
-stage.together(*[step] * (stage.THREADS - 1), detach_inside)
+def long_step() -> None:
+    while span:
+        steps.long_step(LONG)
+
+
+others = {"short": (step, detach_inside), "long": (long_step, long_step)}
+each, another = others[sys.argv[1]]
+stage.together(*[each] * (stage.THREADS - 1), another)
 stage.report(steps.overlaps(), count=steps.count())
