@@ -34,7 +34,7 @@ std::optional<ElfImage> image_of(const void* address) {
         if (const auto& last = known().last_image; last && last->contains(address))
             return last;
     }
-    const auto image = ElfImage::containing(address);
+    auto image = ElfImage::containing(address);
     if (image) {
         const std::lock_guard lock(mutex);
         known().last_image = image;
