@@ -28,6 +28,10 @@ class CallOut {
             before(are_plain_data(arguments...));
     }
 
+    // For a call that locks the argument which is locked: under a GIL nobody would be let in.
+    struct LetNobodyIn {};
+    explicit CallOut(LetNobodyIn) { before(true); }
+
     // To be called when the call returned. An exception that passes leaves the argument unlocked;
     // the hold ends anyway.
     void returned() {
@@ -39,7 +43,7 @@ class CallOut {
     CallOut& operator=(const CallOut&) = delete;
 
   private:
-    void before(bool on_plain_data) {
+    void before(bool lets_nobody_in) {
         hold_ = ExclusiveHold::on_top();
         if (hold_ == nullptr)
             return;
@@ -48,7 +52,7 @@ class CallOut {
             hold_->set_reading_aside();
             return;
         }
-        if (!on_plain_data)
+        if (!lets_nobody_in)
             hold_->hand_over_if_due();
         argument_ = hold_->release_argument();
     }
@@ -79,23 +83,6 @@ struct CallOutTo<function> {
     }
 };
 
-// A locked argument, given back for the length of a call that locks it itself. Nobody is let in:
-// under a GIL nobody would be.
-class GivenBack {
-  public:
-    GivenBack() : hold_(ExclusiveHold::on_top()), argument_(hold_->release_argument()) {}
-    void returned() {
-        if (argument_ != nullptr)
-            hold_->reacquire_argument(argument_);
-    }
-    GivenBack(const GivenBack&) = delete;
-    GivenBack& operator=(const GivenBack&) = delete;
-
-  private:
-    ExclusiveHold* hold_;
-    PyObject* argument_;
-};
-
 inline bool is_locked_argument(PyObject* object) {
     return ExclusiveHold::has_locked(object);
 }
@@ -114,13 +101,13 @@ struct CallOn<function> {
     static Result call(Arguments... arguments) {
         if (!(is_locked_argument(arguments) || ...)) [[likely]]
             return function(arguments...);
-        GivenBack argument;
+        CallOut call_out{CallOut::LetNobodyIn{}};
         if constexpr (std::is_void_v<Result>) {
             function(arguments...);
-            argument.returned();
+            call_out.returned();
         } else {
             const Result result = function(arguments...);
-            argument.returned();
+            call_out.returned();
             return result;
         }
     }

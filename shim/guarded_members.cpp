@@ -39,9 +39,12 @@ void* access_member(PyObject* object, PyObject* descriptor, PyObject* other, Ste
     return write_member(descriptor, object, other) < 0 ? nullptr : object;
 }
 
+std::size_t mark_of(const PyMemberDef& member) {
+    return static_cast<unsigned>(member.flags) >> mark_shift;
+}
+
 std::size_t mark_of(const PyObject* descriptor) {
-    const PyMemberDef* member = reinterpret_cast<const PyMemberDescrObject*>(descriptor)->d_member;
-    return static_cast<unsigned>(member->flags) >> mark_shift;
+    return mark_of(*reinterpret_cast<const PyMemberDescrObject*>(descriptor)->d_member);
 }
 
 std::intptr_t as_argument(const PyObject* object) {
@@ -88,9 +91,10 @@ bool needs_guard(const PyMemberDef& member) {
     return is_pointer || (member.flags & Py_READONLY) == 0;
 }
 
-// The flags of a member whose access is guarded. `site` is where its module is told by: the text of
-// its name.
+// The flags of a member whose access is guarded from now on. `site` is where its module is told by:
+// the text of its name.
 int marked_flags(const PyMemberDef& member, const char* type_name) {
+    install();
     EntryName name(type_name, member.name);
     name.name_of = thunk_pool::NameOf::function;
     void* const thunk =
@@ -105,8 +109,7 @@ bool is_witnessed(const PyMemberDef& member) {
 }
 
 bool is_to_be_guarded(const PyMemberDef& member) {
-    return static_cast<unsigned>(member.flags) >> mark_shift == 0 && needs_guard(member) &&
-           !is_witnessed(member);
+    return mark_of(member) == 0 && needs_guard(member) && !is_witnessed(member);
 }
 
 // Marked copies live for ever. Types that are made again and again have the same members.
@@ -147,7 +150,6 @@ void guard_descriptors(PyTypeObject* type) {
             is_to_be_guarded(*member) ? descriptor_of(type, *member) : nullptr;
         if (descriptor == nullptr)
             continue;
-        install();
         descriptor->d_member = marked_copy(*member, type->tp_name);
         Py_DECREF(descriptor);
     }
@@ -168,10 +170,8 @@ PyMemberDef* guard_members(PyMemberDef* table, const char* type_name) {
         ++count;
     PyMemberDef* const copy = writable_copy(table, count + 1);
     for (std::size_t i = 0; i < count; ++i) {
-        if (is_to_be_guarded(copy[i])) {
-            install();
+        if (is_to_be_guarded(copy[i]))
             copy[i].flags = marked_flags(copy[i], type_name);
-        }
     }
     return copy;
 }

@@ -10,8 +10,6 @@
 #include "shim/elf_image.hpp"
 #include "shim/guarded_tables.hpp"
 
-extern "C" void* _Unwind_FindEnclosingFunction(void* pc);
-
 namespace pythonnogil::shim::own_finalizer {
 
 namespace {
